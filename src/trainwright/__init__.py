@@ -1,0 +1,3 @@
+"""Trainwright: spec in, trustworthy trained model out."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Small faces of the library: they parse, call one pipeline function, and render."""

@@ -1,0 +1,1 @@
+"""Everything that can be known before money is spent: functions that return findings."""

@@ -1,0 +1,61 @@
+"""Plug-ins by name: a module in the kind's folder, or an installed entry point. Nothing registers itself.
+
+A plug-in is a module. ``trainwright/engines/lightgbm.py`` is the engine ``lightgbm``; a third party adds one
+with the entry point group ``trainwright.engines``. A name that starts with an underscore, and the modules
+named in `_NOT_PLUGINS`, are not plug-ins. Listing names imports nothing.
+"""
+
+import difflib
+import importlib
+import importlib.util
+import pkgutil
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import Literal, TypeAlias
+
+from trainwright.core.errors import SpecError
+
+PluginKind: TypeAlias = Literal["engines", "families", "trackers"]
+
+_NOT_PLUGINS = frozenset({"contract", "testing"})
+
+
+def names(kind: PluginKind) -> tuple[str, ...]:
+    """All plug-in names of a kind, sorted."""
+    return tuple(sorted({*_built_in(kind), *_installed(kind)}))
+
+
+def load(kind: PluginKind, name: str) -> ModuleType:
+    """Import the plug-in of that name; built-in names win over installed ones.
+
+    Raises:
+        SpecError: no plug-in has that name; the message lists the known ones and the nearest.
+    """
+    if name in _built_in(kind):
+        return importlib.import_module(f"trainwright.{kind}.{name}")
+    installed = _installed(kind)
+    if name in installed:
+        module = installed[name].load()
+        if not isinstance(module, ModuleType):
+            raise SpecError(f"the entry point trainwright.{kind}:{name} must name a module, got {module!r}")
+        return module
+    raise SpecError(unknown(kind.removesuffix("s") if kind != "families" else "family", name, names(kind)))
+
+
+def unknown(what: str, name: str, known: tuple[str, ...]) -> str:
+    """The message for a name nobody knows: the nearest one, and all of them."""
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"unknown {what} {name!r}.{hint} Known: {', '.join(known)}."
+
+
+def _built_in(kind: PluginKind) -> frozenset[str]:
+    spec = importlib.util.find_spec(f"trainwright.{kind}")
+    if spec is None or spec.submodule_search_locations is None:
+        return frozenset()
+    found = pkgutil.iter_modules(spec.submodule_search_locations)
+    return frozenset(m.name for m in found if m.name not in _NOT_PLUGINS and not m.name.startswith("_"))
+
+
+def _installed(kind: PluginKind) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=f"trainwright.{kind}")}

@@ -1,0 +1,1 @@
+"""Tables: read, understand, split, turn into features."""

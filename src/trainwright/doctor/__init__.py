@@ -1,0 +1,1 @@
+"""Symptoms: pure functions, events in, findings out."""

@@ -1,0 +1,212 @@
+"""What an engine module provides. `trainwright.engines.testing` holds this as a test suite.
+
+An engine is one module with these names::
+
+    CAPABILITIES: Capabilities
+    def version() -> str                                     # "lightgbm 4.7.0"; raises ResourceMissing without the package
+    def resume_policy(plan: ModelPlan, rows: int, columns: int) -> ResumePolicy
+    def open(job: Job) -> Session
+    def load(folder: Path) -> Model                          # what Session.export wrote
+
+The session yields, the driver decides: a session never stops early, never evaluates, never writes except where told.
+It imports its framework inside functions.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+from trainwright.core.jsonable import JsonValue
+from trainwright.core.plan import ModelPlan
+from trainwright.core.seeds import Seeds
+from trainwright.core.tasks import Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    import scipy.sparse
+
+    Matrix: TypeAlias = np.ndarray | scipy.sparse.csr_matrix
+    Floats: TypeAlias = np.ndarray
+
+
+class ResumeKind(StrEnum):
+    """How training goes on after a stop (measured per library, see docs/lessons.md)."""
+
+    STATE = "state"  # the whole state is saved and restored
+    INIT_MODEL = "init_model"  # the library continues from its own model file
+    SNAPSHOT = "snapshot"  # the library's snapshot file
+    WARM_START = "warm_start"  # scikit-learn warm_start or partial_fit on the reloaded estimator
+    CHUNKS = "chunks"  # trained in chunks with seed = f(seed, chunk); a resume starts at a chunk
+    REPLAY = "replay"  # short: trained again from round 0, which gives the same bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumePolicy:
+    """How this configuration resumes, whether the result is bit-exact, and why."""
+
+    kind: ResumeKind
+    exact: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What an engine can do.
+
+    ``training_keys`` are the keys of the spec's ``training`` section that have an effect here, beyond those every
+    engine honours (framework, device, time_budget, metric, early_stopping, rounds, threads, class_weight).
+    """
+
+    tasks: frozenset[Task]
+    devices: tuple[str, ...]
+    exports: tuple[str, ...]
+    extra: str  # the optional dependency that brings the framework; "" when the core has it
+    training_keys: frozenset[str] = frozenset()
+    repairs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows ready for a model.
+
+    ``X``: shape (rows, features), float32 or float64, or CSR; NaN marks a missing value where the plan's feature style
+    keeps them. ``y``: float64 values, or int64 class codes 0..C-1. ``weight``: float64 above zero, or None.
+    """
+
+    X: "Matrix"
+    y: "np.ndarray"
+    weight: "np.ndarray | None" = None
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(self.X.shape[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Everything a session needs.
+
+    ``categorical`` lists the columns of ``X`` that hold category codes. ``category_sizes`` gives their number of known
+    categories. ``threads`` is exact, not a hint: it is part of the result. ``workdir`` is a private scratch folder.
+    """
+
+    task: Task
+    num_classes: int
+    plan: ModelPlan
+    train: Table
+    val: Table | None
+    feature_names: tuple[str, ...]
+    categorical: tuple[int, ...]
+    category_sizes: tuple[int, ...]
+    seeds: Seeds
+    threads: int
+    device: str
+    workdir: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A block of training that was just done.
+
+    ``rounds``: rounds (trees, epochs) done in total. ``seconds``: the engine's time for this unit. ``values``: numbers
+    the framework computed anyway, finite or not. ``curves``: per-round values inside the unit (``val_loss``).
+    """
+
+    rounds: int
+    seconds: float
+    values: Mapping[str, float] = field(default_factory=dict)
+    curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """A change a doctor asks for while training goes on: ``Repair(action="learning_rate", values={"factor": 0.5})``."""
+
+    action: str
+    values: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What the trained model is: for reports.
+
+    ``num_parameters`` are trained numbers (coefficients; leaves and thresholds of trees). ``importance`` maps feature
+    names to a non-negative share that sums to one, or is empty where the model has none.
+    """
+
+    num_parameters: int
+    parameters_kind: str
+    optimizer: str
+    learning_rate: float | None
+    batch_size: int | None
+    importance: Mapping[str, float] = field(default_factory=dict)
+    importance_kind: str = ""
+
+
+class Model(Protocol):
+    """A trained model that only predicts."""
+
+    def predict(self, X: "Matrix") -> "Floats":
+        """Shape (rows, classes) of probabilities, float64, rows summing to one; or (rows,) of values, float64."""
+        ...
+
+
+class Session(Protocol):
+    """One training in progress."""
+
+    keeps_every_round: bool
+    """Whether any earlier round can be predicted from and exported (boosters): the driver keeps no copy of the best."""
+
+    def units(self) -> Iterator[Unit]:
+        """Train on from the present position, a unit at a time, until the plan's rounds are done.
+
+        How many rounds make a unit is a function of the job alone (never of measured time).
+        """
+        ...
+
+    def predict_part(self, part: Literal["train", "val"]) -> "Floats":
+        """Predictions for the job's own rows at the present round; uses what the framework has cached."""
+        ...
+
+    def predict(self, X: "Matrix", *, rounds: int | None = None) -> "Floats":
+        """Predictions for other rows, from the first ``rounds`` rounds (default: all). See `Model.predict` for shapes.
+
+        Raises:
+            ValueError: ``rounds`` is given and the session does not keep every round.
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write everything that `restore` needs into an existing empty folder. No pickle."""
+        ...
+
+    def restore(self, folder: Path) -> None:
+        """Go on from what `save` wrote, exactly where the policy says so.
+
+        Raises:
+            ArtifactRefused: the folder does not hold a state of this engine and configuration.
+        """
+        ...
+
+    def export(self, folder: Path, *, rounds: int | None = None) -> None:
+        """Write the model for prediction into an existing empty folder: native file(s) and ``model.json``. No pickle."""
+        ...
+
+    def facts(self, *, rounds: int | None = None) -> ModelFacts:
+        """What the model is at that round."""
+        ...
+
+    def apply(self, repair: Repair) -> None:
+        """Change course.
+
+        Raises:
+            ValueError: the engine has no such repair.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free native memory and scratch files; may be called twice."""
+        ...

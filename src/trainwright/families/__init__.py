@@ -1,0 +1,1 @@
+"""Model families: one file a family, described by the contract in `trainwright.families.contract`."""

@@ -1,0 +1,1 @@
+"""The run folder: layout, whole-or-nothing writes, hashes, checkpoints, manifest."""

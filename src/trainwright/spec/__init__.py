@@ -1,0 +1,1 @@
+"""The spec language: models, loading with positions, defaults and their origins."""

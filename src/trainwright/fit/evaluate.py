@@ -1,0 +1,61 @@
+"""Predictions on disk, and the numbers that are computed from them."""
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainwright.core.metrics import Interval, Metric, bootstrap_interval, compute, compute_all
+from trainwright.core.seeds import Seeds
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from trainwright.data.dataset import Part, Target
+
+
+def prediction_frame(target: "Target", predicted: "np.ndarray") -> "pd.DataFrame":
+    """Columns ``prediction`` (and ``proba_<class>`` per class), one row per row of ``predicted``."""
+    import numpy as np
+    import pandas as pd
+
+    if not target.task.is_classification:
+        return pd.DataFrame({"prediction": predicted})
+    labels = np.asarray(target.classes, dtype=object)[predicted.argmax(axis=1)]
+    columns: dict[str, object] = {"prediction": labels}
+    columns |= {f"proba_{name}": predicted[:, code] for code, name in enumerate(target.classes)}
+    return pd.DataFrame(columns)
+
+
+def write_predictions(path: Path, part: "Part", target: "Target", predicted: "np.ndarray") -> None:
+    """Store the predictions of a part with its row ids and true targets, as Parquet."""
+    import io
+
+    import numpy as np
+
+    from trainwright.run.files import write_bytes
+
+    frame = prediction_frame(target, predicted)
+    truth = np.asarray(target.classes, dtype=object)[part.y] if target.task.is_classification else part.y
+    frame.insert(0, "row", part.rows)
+    frame.insert(1, "target", truth)
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    write_bytes(path, buffer.getvalue())
+
+
+def digest_of(predicted: "np.ndarray") -> str:
+    """SHA-256 over the values, independent of any file format."""
+    import numpy as np
+
+    return hashlib.sha256(np.ascontiguousarray(predicted, dtype="<f8").tobytes()).hexdigest()
+
+
+def measure(
+    part: "Part", target: "Target", predicted: "np.ndarray", primary: Metric, seeds: Seeds
+) -> tuple[dict[str, float], Interval]:
+    """All metrics of a part, the primary one among them, and the primary's bootstrap interval."""
+    values = compute_all(target.task, part.y, predicted, weight=part.weight)
+    values.setdefault(primary.name, compute(primary, part.y, predicted, weight=part.weight))
+    interval = bootstrap_interval(primary, part.y, predicted, weight=part.weight, seeds=seeds.child(part.name))
+    return values, interval

@@ -1,0 +1,263 @@
+"""From the spec to one model's plan: family, engine, parameters, metric, stopping rule."""
+
+import importlib
+import importlib.util
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from trainwright.core import registry
+from trainwright.core.errors import SpecError, TrainwrightError
+from trainwright.core.findings import Finding, Severity
+from trainwright.core.jsonable import JsonValue
+from trainwright.core.metrics import Metric, default_metric, find
+from trainwright.core.plan import ModelPlan
+from trainwright.core.tasks import Task
+from trainwright.engines.contract import Capabilities
+from trainwright.families.contract import Family, ParamProblem, Request
+
+if TYPE_CHECKING:
+    from trainwright.data.dataset import Dataset
+    from trainwright.spec.load import LoadedSpec, Mistake
+    from trainwright.spec.models import Spec
+
+_AUTO_FAMILY = (("lightgbm", "lightgbm"), ("hist_gradient_boosting", "sklearn"))
+_FRAMEWORK_FAMILY = {
+    "lightgbm": "lightgbm",
+    "xgboost": "xgboost",
+    "catboost": "catboost",
+    "sklearn": "hist_gradient_boosting",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What will be trained, and what decides when it is good.
+
+    ``primary`` is the metric the spec names; ``watch`` the one early stopping looks at (the primary where it is
+    smooth, else the loss). ``patience`` counts rounds, 0 means all rounds are trained and kept.
+    """
+
+    model: ModelPlan
+    primary: Metric
+    watch: Metric
+    patience: int
+    min_delta: float
+    threads: int
+    device: str
+    class_weight: str
+    findings: tuple[Finding, ...] = ()
+
+
+def family_of(spec: "Spec") -> tuple[str, str]:
+    """The family's name and, for ``sklearn.x.Estimator``, the estimator's import path.
+
+    Raises:
+        SpecError: no family has that name.
+    """
+    wanted = spec.architecture.model_type.strip()
+    if wanted.startswith("sklearn."):
+        return "sklearn", wanted
+    if wanted == "auto":
+        if spec.training.framework in _FRAMEWORK_FAMILY:
+            return _FRAMEWORK_FAMILY[spec.training.framework], ""
+        return next(family for family, module in _AUTO_FAMILY if importlib.util.find_spec(module) is not None), ""
+    if wanted.endswith(".py") or ".py:" in wanted:
+        raise SpecError(f"own models ({wanted}) need the PyTorch engine, which this version does not have")
+    name = re.sub(r"[\s-]+", "_", wanted.lower())
+    if name not in registry.names("families"):
+        raise SpecError(registry.unknown("model_type", wanted, registry.names("families")))
+    return name, ""
+
+
+def load_family(name: str) -> Family:
+    """The family module of that name."""
+    return cast(Family, registry.load("families", name))
+
+
+def judge_model(loaded: "LoadedSpec") -> Iterable["Mistake"]:
+    """Mistakes in a spec that only families, engines and metrics can tell, before any data is read."""
+    spec = loaded.spec
+    yield from _judge_metric(loaded)
+    for number, name in enumerate(spec.baselines):
+        if name not in registry.names("families"):
+            yield loaded.mistake(
+                f"baselines.{number}", registry.unknown("baseline", name, registry.names("families")).rstrip(".")
+            )
+    try:
+        name, estimator = family_of(spec)
+    except SpecError as error:
+        yield loaded.mistake("architecture.model_type", error.message)
+        return
+    yield from _judge_family(loaded, name, estimator)
+
+
+def _judge_family(loaded: "LoadedSpec", name: str, estimator: str) -> Iterable["Mistake"]:
+    spec = loaded.spec
+    family = load_family(name)
+    tasks = [Task(spec.task)] if spec.task != "auto" else sorted(family.TASKS)
+    if tasks[0] not in family.TASKS:
+        yield loaded.mistake("task", f"{name} has no {spec.task} model", f"it does: {', '.join(sorted(family.TASKS))}")
+        return
+    framework = spec.training.framework
+    if framework != "auto" and framework not in family.ENGINES:
+        yield loaded.mistake(
+            "training.framework", f"{name} does not run on {framework}", f"write {family.ENGINES[0]}, or leave it out"
+        )
+        return
+    try:
+        capabilities = engine_capabilities(family.ENGINES[0])
+        if (device := spec.training.device) not in ("auto", *capabilities.devices):
+            yield loaded.mistake(
+                "training.device",
+                f"{name} trains on {', '.join(capabilities.devices)} here, not on {device}",
+                "write auto or cpu",
+            )
+        for problem in _problems_of_all(family, spec, tasks, estimator):
+            place = f"architecture.architecture_spec.{problem.name}" if problem.name else "architecture.model_type"
+            yield loaded.mistake(place, problem.what, problem.fix)
+    except SpecError as error:
+        yield loaded.mistake("architecture.model_type", error.message)
+
+
+def _problems_of_all(family: Family, spec: "Spec", tasks: list[Task], estimator: str) -> list[ParamProblem]:
+    """The problems that a user's parameters have whatever the task turns out to be."""
+    params = cast(Mapping[str, JsonValue], spec.architecture.architecture_spec)
+    by_task: list[list[ParamProblem]] = []
+    for task in tasks:
+        classes = {Task.BINARY: 2, Task.MULTICLASS: 3, Task.REGRESSION: 0}[task]
+        request = Request(task=task, num_classes=classes, rounds=spec.training.rounds, estimator=estimator)
+        by_task.append(family.problems(params, request))
+    return min(by_task, key=len)
+
+
+def _judge_metric(loaded: "LoadedSpec") -> Iterable["Mistake"]:
+    spec = loaded.spec
+    stopping = spec.training.early_stopping
+    named = [("training.metric", spec.training.metric)]
+    if stopping is not None and stopping.metric is not None:
+        named.append(("training.early_stopping.metric", stopping.metric))
+    tasks = [Task(spec.task)] if spec.task != "auto" else list(Task)
+    for path, name in named:
+        if name == "auto":
+            continue
+        errors: list[str] = []
+        for task in tasks:
+            try:
+                find(name, task)
+            except SpecError as error:
+                errors.append(error.message)
+        if len(errors) == len(tasks):
+            yield loaded.mistake(path, errors[0])
+
+
+def engine_capabilities(engine: str) -> Capabilities:
+    """What an engine declares."""
+    return cast(Capabilities, registry.load("engines", engine).CAPABILITIES)
+
+
+def make_plan(loaded: "LoadedSpec", dataset: "Dataset", *, threads: int) -> Plan:
+    """The plan for a spec on its data.
+
+    Raises:
+        SpecError: what the data turned out to be does not go with the spec; with the position in the spec.
+        ResourceMissing: the engine's package is not installed.
+    """
+    spec = loaded.spec
+    task = dataset.target.task
+    name, estimator = family_of(spec)
+    params = cast(Mapping[str, JsonValue], spec.architecture.architecture_spec)
+    model = plan_model(name, params, dataset, rounds=spec.training.rounds, estimator=estimator, loaded=loaded)
+    findings = []
+    if spec.architecture.model_type == "auto":
+        findings.append(
+            Finding(
+                code="plan.family_chosen",
+                severity=Severity.INFO,
+                where="architecture.model_type",
+                what=f"{name} was chosen, the strongest family installed for tables",
+                fix="Name another with architecture.model_type; `trainwright families` lists them",
+            )
+        )
+    primary = default_metric(task) if spec.training.metric == "auto" else _metric(loaded, "training.metric", task)
+    watch, patience, min_delta = _stopping(loaded, task, primary, model)
+    return Plan(
+        model=model,
+        primary=primary,
+        watch=watch,
+        patience=patience,
+        min_delta=min_delta,
+        threads=threads,
+        device="cpu" if spec.training.device == "auto" else spec.training.device,
+        class_weight=spec.training.class_weight,
+        findings=tuple(findings),
+    )
+
+
+def plan_model(
+    name: str,
+    params: Mapping[str, JsonValue],
+    dataset: "Dataset",
+    *,
+    rounds: int | None = None,
+    estimator: str = "",
+    loaded: "LoadedSpec | None" = None,
+) -> ModelPlan:
+    """The model plan of a family on a data set.
+
+    Raises:
+        SpecError: the family has no model for this task, or a parameter does not fit it.
+    """
+    family = load_family(name)
+    task = dataset.target.task
+    request = Request(
+        task=task,
+        num_classes=dataset.target.num_classes,
+        rows=len(dataset.train),
+        columns=len(dataset.schema.features),
+        rounds=rounds,
+        target_is_count=dataset.target.is_count,
+        estimator=estimator,
+    )
+    problems = family.problems(params, request)
+    if task not in family.TASKS:
+        problems = [ParamProblem(name="", what=f"{name} has no {task.value} model", fix="choose another family")]
+    if problems:
+        raise _parameter_error(problems, loaded)
+    registry.load("engines", family.ENGINES[0]).version()
+    return family.build(params, request)
+
+
+def _parameter_error(problems: list[ParamProblem], loaded: "LoadedSpec | None") -> TrainwrightError:
+    if loaded is None:
+        return SpecError("; ".join(f"{p.name}: {p.what}. {p.fix}".strip() for p in problems))
+    from trainwright.spec.load import spec_error
+
+    prefix = "architecture.architecture_spec."
+    return spec_error(
+        [loaded.mistake(prefix + p.name if p.name else "architecture.model_type", p.what, p.fix) for p in problems]
+    )
+
+
+def _metric(loaded: "LoadedSpec", path: str, task: Task) -> Metric:
+    from trainwright.spec.load import spec_error
+
+    stopping = loaded.spec.training.early_stopping
+    name = loaded.spec.training.metric if path == "training.metric" or stopping is None else stopping.metric
+    try:
+        return find(str(name), task)
+    except SpecError as error:
+        raise spec_error([loaded.mistake(path, error.message)]) from error
+
+
+def _stopping(loaded: "LoadedSpec", task: Task, primary: Metric, model: ModelPlan) -> tuple[Metric, int, float]:
+    stopping = loaded.spec.training.early_stopping
+    loss = find("log_loss" if task.is_classification else "rmse", task)
+    watch = primary if primary.smooth else loss
+    if stopping is None:
+        return watch, 0, 0.0
+    if stopping.metric is not None:
+        watch = _metric(loaded, "training.early_stopping.metric", task)
+    patience = model.patience if stopping.patience is None else stopping.patience
+    return watch, patience if model.patience else 0, stopping.min_delta

@@ -1,0 +1,237 @@
+"""The table of contents: every command is one function here, and reads as the list of its stages."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from trainwright.core import registry
+from trainwright.core.errors import ArtifactRefused, ResourceMissing, TrainwrightError
+from trainwright.core.jsonable import JsonValue
+from trainwright.engines.contract import Capabilities
+from trainwright.families.contract import Family
+from trainwright.fit.recorder import Listener
+from trainwright.run.lock import locked
+from trainwright.run.result import RunResult, read_result
+from trainwright.stages import deliver, launch, prepare, training
+from trainwright.stages.reports import CheckReport, InitResult, PredictResult, ReportResult, RunsList
+from trainwright.stages.work import Work
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from trainwright.report.compare import Comparison
+
+SpecSource: TypeAlias = str | Path | Mapping[str, object]
+
+
+def train(
+    spec: SpecSource,
+    *,
+    overrides: Sequence[str] = (),
+    out: Path | None = None,
+    trust_code: bool = False,
+    listener: Listener | None = None,
+    train: "pd.DataFrame | None" = None,
+    val: "pd.DataFrame | None" = None,
+    test: "pd.DataFrame | None" = None,
+) -> RunResult:
+    """The main job: all stages. ``spec`` is a file or a mapping; data may be given as frames.
+
+    ``out`` is the folder that run folders are made in (default ``runs``).
+
+    Raises:
+        TrainwrightError: with the exit code of the command as ``exit_code``.
+    """
+    frames = _frames(train, val, test)
+    with launch.new_run(
+        spec, overrides=overrides, root=out or Path("runs"), frames=frames, trust_code=trust_code, listener=listener
+    ) as work:
+        run_stages(work)
+    return read_result(work.folder.path)
+
+
+def resume(run: str | Path, *, trust_code: bool = False, listener: Listener | None = None) -> RunResult:
+    """Go on with a stopped or killed run; a finished one is returned as it is.
+
+    Raises:
+        TrainwrightError: as `train`; ArtifactRefused when there is no run, or one of another version.
+    """
+    if read_result(Path(run)).status == "done":
+        return read_result(Path(run))
+    with launch.old_run(Path(run), trust_code=trust_code, listener=listener) as work:
+        run_stages(work)
+    return read_result(Path(run))
+
+
+def run_stages(work: Work) -> None:
+    """Every stage of a run, in order; finished ones are not done again."""
+    dataset = prepare.read_data(work)
+    plan = prepare.plan_training(work, dataset)
+    prepare.check_data(work, dataset)
+    prepared = prepare.prepare_training(work, dataset, plan)
+    prepare.check_model(work, dataset, prepared)
+    baselines = training.train_baselines(work, dataset, plan)
+    folds = training.cross_validate(work, dataset, plan)
+    fitted = training.train_final(work, prepared, plan)
+    if folds and work.keeps_folds:
+        deliver.export_ensemble(work, plan, folds)
+    else:
+        deliver.export_native(work, dataset, plan, prepared, fitted)
+    fitted.session.close()
+    deliver.evaluate(work, dataset, plan, baselines, folds)
+    deliver.write_report(work)
+
+
+def check(
+    spec: SpecSource,
+    *,
+    overrides: Sequence[str] = (),
+    trust_code: bool = False,
+    listener: Listener | None = None,
+    train: "pd.DataFrame | None" = None,
+    val: "pd.DataFrame | None" = None,
+    test: "pd.DataFrame | None" = None,
+) -> CheckReport:
+    """Everything that can be known before training. Leaves no run folder.
+
+    Raises:
+        TrainwrightError: something blocks; ``findings`` says what.
+    """
+    frames = _frames(train, val, test)
+    with (
+        tempfile.TemporaryDirectory(prefix="trainwright-check-") as folder,
+        launch.new_run(
+            spec,
+            overrides=overrides,
+            root=Path(folder),
+            frames=frames,
+            trust_code=trust_code,
+            listener=listener,
+        ) as work,
+    ):
+        dataset = prepare.read_data(work)
+        plan = prepare.plan_training(work, dataset)
+        results = prepare.check_data(work, dataset)
+        prepared = prepare.prepare_training(work, dataset, plan)
+        results = [*results, *prepare.check_model(work, dataset, prepared)]
+        return CheckReport(checks=tuple(results), findings=tuple(work.findings), plan=plan)
+
+
+def init(data: str | Path, *, target: str, out: Path | None = None, force: bool = False) -> InitResult:
+    """Look at a data file and write a commented spec for it (default ``NAME.yaml`` in the present folder).
+
+    Raises:
+        DataRefused: the data or the target cannot be used.
+        ResourceMissing: the spec file exists and ``force`` is not set.
+    """
+    from trainwright.stages.drafting import draft_spec
+
+    return draft_spec(Path(data), target=target, out=out, force=force)
+
+
+def predict(
+    run: str | Path, data: "str | Path | pd.DataFrame", *, out: Path | None = None, listener: Listener | None = None
+) -> PredictResult:
+    """Score rows with the delivered model: columns checked, preprocessing included, one row out per row in.
+
+    Raises:
+        ArtifactRefused: the model is damaged or not finished.
+        DataRefused: columns are missing.
+    """
+    from trainwright.stages.scoring import score_rows
+
+    return score_rows(Path(run), data, out=out)
+
+
+def report(run: str | Path) -> ReportResult:
+    """Write the documents of a run again, from its folder alone."""
+    from trainwright.report.documents import write_documents
+
+    folder = Path(run)
+    if read_result(folder).status != "done":
+        raise ArtifactRefused(f"{folder} is not finished. `trainwright resume {folder}` goes on with it.")
+    with locked(folder):
+        findings = write_documents(folder)
+    return ReportResult(
+        paths=tuple(folder / name for name in ("report.md", "model_card.md", "handoff", "plots")), findings=findings
+    )
+
+
+def compare(runs: Sequence[str | Path]) -> "Comparison":
+    """Several runs side by side.
+
+    Raises:
+        ArtifactRefused: a folder holds no finished run.
+    """
+    from trainwright.report.compare import compare as compare_facts
+    from trainwright.report.facts import gather
+
+    unfinished = [str(run) for run in runs if read_result(Path(run)).status != "done"]
+    if unfinished:
+        raise ArtifactRefused(f"not finished, so not comparable: {', '.join(unfinished)}")
+    return compare_facts([gather(Path(run)) for run in runs])
+
+
+def runs(root: Path = Path("runs")) -> RunsList:
+    """The runs below a folder, newest first."""
+    if not root.is_dir():
+        return RunsList(rows=())
+    found = [read_result(path.parent) for path in root.glob("*/run.json")]
+    return RunsList(rows=tuple(sorted(found, key=lambda r: str(r.record.get("created")), reverse=True)))
+
+
+def schema() -> dict[str, JsonValue]:
+    """The JSON Schema of the spec."""
+    from trainwright.spec.schema import json_schema
+
+    return json_schema()
+
+
+def families() -> list[dict[str, JsonValue]]:
+    """What can be written as ``architecture.model_type``."""
+    loaded = {name: cast(Family, registry.load("families", name)) for name in registry.names("families")}
+    return [
+        {
+            "name": name,
+            "summary": family.SUMMARY,
+            "tasks": sorted(t.value for t in family.TASKS),
+            "engines": list(family.ENGINES),
+            "source": family.SOURCE,
+        }
+        for name, family in loaded.items()
+    ]
+
+
+def engines() -> list[dict[str, JsonValue]]:
+    """The engines, what they can do, and whether their framework is installed."""
+    rows: list[dict[str, JsonValue]] = []
+    for name in registry.names("engines"):
+        engine = registry.load("engines", name)
+        capabilities = cast(Capabilities, engine.CAPABILITIES)
+        try:
+            version, available = str(engine.version()), True
+        except ResourceMissing as error:
+            version, available = error.message, False
+        rows.append(
+            {
+                "name": name,
+                "available": available,
+                "version": version,
+                "tasks": sorted(t.value for t in capabilities.tasks),
+                "devices": list(capabilities.devices),
+                "exports": list(capabilities.exports),
+                "extra": capabilities.extra,
+            }
+        )
+    return rows
+
+
+def _frames(
+    train: "pd.DataFrame | None", val: "pd.DataFrame | None", test: "pd.DataFrame | None"
+) -> "dict[str, pd.DataFrame]":
+    given = {"train": train, "val": val, "test": test}
+    frames = {name: frame for name, frame in given.items() if frame is not None}
+    if frames and train is None:
+        raise TrainwrightError("a val or test frame needs a train frame beside it")
+    return frames

@@ -1,0 +1,172 @@
+"""The stages after training: the delivered model, its numbers, the one opening of the test rows, the documents."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainwright.core.errors import VerificationFailed
+from trainwright.core.findings import Finding, Severity
+from trainwright.core.jsonable import JsonValue, to_json
+from trainwright.core.metrics import Interval, Metric, compute, overfit_gap
+from trainwright.fit.artifact import load_scorer, write_model
+from trainwright.fit.baselines import Baseline, beats
+from trainwright.fit.driver import Fitted
+from trainwright.fit.evaluate import digest_of, measure, write_predictions
+from trainwright.fit.folds import Fold
+from trainwright.fit.jobs import Prepared
+from trainwright.fit.plan import Plan
+from trainwright.run.files import read_json
+from trainwright.run.hashes import sha256_value
+from trainwright.stages.prepare import best_params
+from trainwright.stages.training import baseline_findings
+from trainwright.stages.work import Work
+
+if TYPE_CHECKING:
+    from trainwright.data.dataset import Dataset
+
+
+def export_native(work: Work, dataset: "Dataset", plan: Plan, prepared: Prepared, fitted: Fitted) -> None:
+    """Write the model and its features, read them back, and compare predictions on validation rows.
+
+    Raises:
+        VerificationFailed: the delivered model predicts something else than the trained one.
+    """
+    with work.stage("export"):
+        digest = write_model(work.folder.model, plan.model.engine, [(fitted, prepared.features)])
+        assert prepared.job.val is not None
+        trained = fitted.predict(prepared.job.val.X)
+        delivered = load_scorer(work.folder.model).predict(dataset.val.frame)
+        largest = float(abs(trained - delivered).max())
+        if largest > 0.0:
+            raise VerificationFailed(
+                f"the delivered model differs from the trained one by up to {largest:g} on {len(dataset.val)} "
+                "validation rows. Nothing was delivered as good; please report this with the spec."
+            )
+        _note_model(work, digest)
+
+
+def export_ensemble(work: Work, plan: Plan, folds: list[Fold]) -> None:
+    """Deliver the models of all folds as one: predictions are averaged."""
+    from trainwright.fit.artifact import gather_members
+
+    with work.stage("export"):
+        _note_model(work, gather_members(work.folder.model, plan.model.engine, [f.model for f in folds]))
+
+
+def evaluate(work: Work, dataset: "Dataset", plan: Plan, baselines: list[Baseline], folds: list[Fold]) -> None:
+    """Score the delivered model on train, validation and (now, once) test rows; everything goes to ``run.json``."""
+    with work.stage("evaluate"):
+        scorer = load_scorer(work.folder.model)
+        metrics: dict[str, JsonValue] = {}
+        intervals: dict[str, JsonValue] = {}
+        digests: dict[str, str] = {}
+        numbers: dict[str, tuple[float, Interval]] = {}
+        parts = [dataset.train, dataset.val]
+        if dataset.test is not None:
+            _note_opening(work, "final evaluation")
+            parts.append(dataset.test.open("final evaluation"))
+        for part in parts:
+            predicted = scorer.predict(part.frame)
+            values, interval = measure(part, dataset.target, predicted, plan.primary, work.seeds.child("bootstrap"))
+            write_predictions(work.folder.predictions / f"{part.name}.parquet", part, dataset.target, predicted)
+            metrics[part.name], intervals[part.name] = dict(values), to_json(interval)
+            numbers[part.name] = values[plan.primary.name], interval
+            digests[part.name] = digest_of(predicted)
+        work.record |= {"metrics": metrics, "intervals": intervals}
+        _note_primary(work, plan.primary, numbers)
+        _note_baselines(work, dataset, plan, baselines, numbers)
+        work.record["best_params"] = best_params(work, dataset, plan)
+        path = work.folder.path / "cross_validation.json"
+        work.record["cross_validation"] = read_json(path) if folds else None
+        recorded = work.record["digests"]
+        assert isinstance(recorded, dict)
+        recorded["predictions"] = sha256_value(digests)
+        recorded["facts"] = sha256_value(_facts(work))
+
+
+def write_report(work: Work) -> None:
+    """Write report, model card, plots and hand-off from the folder alone."""
+    from trainwright.report.documents import write_documents
+
+    work.record["artifacts"] = {
+        "model": "model/native",
+        "report": "report.md",
+        "model_card": "model_card.md",
+        "handoff": "handoff",
+        "log": "training_log.jsonl",
+        "predictions": "predictions",
+    }
+    work.record["status"] = "done"
+    work.save()
+    with work.stage("report"):
+        work.add(write_documents(work.folder.path))
+
+
+def _note_model(work: Work, digest: str) -> None:
+    recorded = work.record["digests"]
+    assert isinstance(recorded, dict)
+    recorded["model"] = digest
+
+
+def _note_opening(work: Work, reason: str) -> None:
+    """Count an opening of the test rows on disk before it happens."""
+    openings = work.record["test_openings"]
+    assert isinstance(openings, list)
+    openings.append(reason)
+    work.save()
+
+
+def _note_primary(work: Work, primary: Metric, numbers: dict[str, tuple[float, Interval]]) -> None:
+    val, interval = numbers["val"]
+    gap = overfit_gap(primary, numbers["train"][0], val, interval)
+    work.record["primary"] = {"name": primary.name, "value": val, "direction": primary.direction, "part": "val"}
+    work.record["gap"] = to_json(gap) if not isinstance(gap.metric, Metric) else None
+    if gap.verdict == "Concerning":
+        work.add(
+            [
+                Finding(
+                    code="fit.overfit",
+                    severity=Severity.WARNING,
+                    where=primary.name,
+                    what=f"the model is much better on training rows ({gap.train:.4f}) than on validation ({gap.val:.4f})",
+                    why=gap.rule,
+                    fix="Use more rows, stronger regularisation, or fewer rounds",
+                    evidence={"train": gap.train, "val": gap.val, "gap": gap.gap},
+                )
+            ]
+        )
+
+
+def _note_baselines(
+    work: Work,
+    dataset: "Dataset",
+    plan: Plan,
+    baselines: list[Baseline],
+    numbers: dict[str, tuple[float, Interval]],
+) -> None:
+    val = numbers["val"][0]
+    rows: list[JsonValue] = []
+    for baseline in baselines:
+        row: dict[str, JsonValue] = {
+            "name": baseline.name,
+            "family": baseline.name,
+            "rows": baseline.rows,
+            "val": baseline.val,
+            "beaten": beats(plan.primary, val, baseline.val),
+        }
+        if dataset.test is not None:
+            part = dataset.test.open(f"baseline {baseline.name}")
+            predicted = load_scorer(_baseline_folder(work, baseline)).predict(part.frame)
+            row["test"] = compute(plan.primary, part.y, predicted, weight=part.weight)
+        rows.append(row)
+    work.record["baselines"] = rows
+    work.add(baseline_findings(plan, val, baselines))
+
+
+def _baseline_folder(work: Work, baseline: Baseline) -> Path:
+    return work.folder.path / "baselines" / baseline.name
+
+
+def _facts(work: Work) -> dict[str, JsonValue]:
+    """Every number of the report that does not depend on time or place."""
+    names = ("task", "target", "data", "model", "primary", "metrics", "intervals", "gap", "baselines")
+    return {name: work.record.get(name) for name in (*names, "cross_validation", "best_params")}

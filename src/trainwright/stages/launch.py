@@ -1,0 +1,197 @@
+"""Opening a run: a new one from a spec, or an old one from its folder."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainwright import __version__
+from trainwright.core.clock import Clock, SystemClock
+from trainwright.core.errors import ArtifactRefused
+from trainwright.core.findings import finding_from_json
+from trainwright.core.jsonable import JsonValue
+from trainwright.fit.plan import judge_model
+from trainwright.fit.recorder import Listener, Recorder
+from trainwright.fit.stop import stop_on_signals
+from trainwright.run.checkpoints import read_checkpoint
+from trainwright.run.environment import available_cores, describe_environment
+from trainwright.run.files import read_json, write_bytes, write_json, write_text
+from trainwright.run.folder import RunFolder, create_run, open_run
+from trainwright.run.hashes import sha256_value
+from trainwright.run.lock import locked
+from trainwright.spec.load import LoadedSpec, Mistake, load
+from trainwright.stages.work import Work
+from trainwright.trackers.jsonl import EventLog
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from trainwright.data.pipelines import FeaturePipeline
+
+PARTS = ("train", "val", "test")
+
+
+def load_spec(
+    spec: str | Path | Mapping[str, object], overrides: Sequence[str], *, base: Path | None = None, frames: bool = False
+) -> LoadedSpec:
+    """Load a spec with everything families, engines and checks have to say about it.
+
+    Raises:
+        SpecError: with all mistakes.
+    """
+    return load(spec, overrides=overrides, base=base, frames=frames, judges=[judge_model, judge_checks])
+
+
+def judge_checks(loaded: LoadedSpec) -> list[Mistake]:
+    """Names under ``checks:`` that are no checks."""
+    from trainwright.checks.examine import NAMES
+    from trainwright.core.registry import unknown
+
+    return [
+        loaded.mistake(f"checks.{name}", unknown("check", name, tuple(NAMES)))
+        for name in loaded.spec.checks
+        if name not in NAMES
+    ]
+
+
+@contextmanager
+def new_run(
+    spec: str | Path | Mapping[str, object],
+    *,
+    overrides: Sequence[str],
+    root: Path,
+    frames: "Mapping[str, pd.DataFrame]",
+    trust_code: bool,
+    listener: Listener | None,
+    clock: Clock | None = None,
+) -> Iterator[Work]:
+    """Make a run folder and work in it; how it ended is written whatever happens."""
+    clock = clock or SystemClock()
+    loaded = load_spec(spec, overrides, frames=bool(frames))
+    pipeline = _pipeline(loaded, trust_code=trust_code)
+    folder = create_run(root, loaded.name, clock.now())
+    _store_frames(folder, frames)
+    write_text(folder.path / "spec.yaml", loaded.text)
+    record: dict[str, JsonValue] = {
+        "format": 1,
+        "name": loaded.name,
+        "run": folder.path.name,
+        "version": __version__,
+        "status": "running",
+        "created": f"{clock.now():%Y-%m-%dT%H:%M:%SZ}",
+        "finished": None,
+        "launch": {"base": str(loaded.base), "overrides": list(overrides), "frames": sorted(frames)},
+        "threads": loaded.spec.training.threads or available_cores(),
+        "digests": {"spec": sha256_value(loaded.spec.model_dump(mode="python"))},
+        "test_openings": [],
+    }
+    write_json(folder.record, record)
+    with _working(folder, loaded, record, pipeline, listener, clock) as work:
+        yield work
+
+
+@contextmanager
+def old_run(run: Path, *, trust_code: bool, listener: Listener | None, clock: Clock | None = None) -> Iterator[Work]:
+    """Go on in an existing run folder, with its own spec, overrides and thread count.
+
+    Raises:
+        ArtifactRefused: no run, a damaged one, or one of another version.
+        ResourceMissing: another process holds it.
+    """
+    folder = open_run(run)
+    record = read_json(folder.record)
+    if record.get("version") != __version__:
+        raise ArtifactRefused(f"{run} was made by Trainwright {record.get('version')}, this is {__version__}")
+    launch = record.get("launch")
+    if not isinstance(launch, Mapping):
+        raise ArtifactRefused(f"{run}/run.json does not say how the run was started")
+    overrides = [str(o) for o in _items(launch.get("overrides"))]
+    names = [str(n) for n in _items(launch.get("frames"))]
+    loaded = load_spec(folder.path / "spec.yaml", overrides, base=Path(str(launch["base"])), frames=bool(names))
+    pipeline = _pipeline(loaded, trust_code=trust_code)
+    with _working(folder, loaded, record, pipeline, listener, clock or SystemClock()) as work:
+        yield work
+
+
+@contextmanager
+def _working(
+    folder: RunFolder,
+    loaded: LoadedSpec,
+    record: dict[str, JsonValue],
+    pipeline: "FeaturePipeline | None",
+    listener: Listener | None,
+    clock: Clock,
+) -> Iterator[Work]:
+    seconds = record.get("seconds")
+    spent = float(str(seconds.get("total", 0.0))) if isinstance(seconds, Mapping) else 0.0
+    began = clock.elapsed()
+    threads = int(str(record["threads"]))
+    with locked(folder.path), stop_on_signals() as stop, _log(folder, record) as log:
+        recorder = Recorder(clock=clock, started_s=began - spent, listeners=[log, *([listener] if listener else [])])
+        findings = [finding_from_json(f) for f in _items(record.get("findings")) if isinstance(f, Mapping)]
+        work = Work(
+            folder=folder,
+            loaded=loaded,
+            frames=_stored_frames(folder),
+            pipeline=pipeline,
+            clock=clock,
+            recorder=recorder,
+            stop=stop,
+            threads=threads,
+            record=record,
+            log=log,
+            findings=findings,
+        )
+        record["status"] = "running"
+        environment = describe_environment(loaded.spec.seed, threads, loaded.base)
+        write_json(folder.path / "environment.json", environment)
+        try:
+            yield work
+        except BaseException as error:
+            work.end(error)
+            raise
+        work.end(None)
+
+
+def _log(folder: RunFolder, record: Mapping[str, JsonValue]) -> EventLog:
+    """The log, cut behind the last finished stage or checkpoint, so that no point is there twice after a resume."""
+    if not folder.log.exists():
+        return EventLog(folder.log)
+    checkpoint = read_checkpoint(folder.checkpoints, "last")
+    known = [record.get("log_bytes", 0), checkpoint.state["log_bytes"] if checkpoint else 0]
+    return EventLog(folder.log, keep_bytes=max(int(str(position)) for position in known))
+
+
+def _pipeline(loaded: LoadedSpec, *, trust_code: bool) -> "FeaturePipeline | None":
+    value = loaded.spec.data.feature_pipeline
+    if value is None:
+        return None
+    from trainwright.data.pipelines import load_pipeline
+
+    return load_pipeline(value, base=loaded.base, trust_code=trust_code)
+
+
+def _store_frames(folder: RunFolder, frames: "Mapping[str, pd.DataFrame]") -> None:
+    """Data given as frames is kept with the run: without it, it could not be resumed or repeated."""
+    import io
+
+    from trainwright.data.read import table_from_frame
+
+    for part, given in frames.items():
+        buffer = io.BytesIO()
+        table_from_frame(given).frame.to_parquet(buffer, index=False)
+        write_bytes(folder.data / f"given_{part}.parquet", buffer.getvalue())
+
+
+def _stored_frames(folder: RunFolder) -> "Mapping[str, pd.DataFrame] | None":
+    paths = {part: folder.data / f"given_{part}.parquet" for part in PARTS}
+    present = {part: path for part, path in paths.items() if path.is_file()}
+    if not present:
+        return None
+    import pandas as pd
+
+    return {part: pd.read_parquet(path) for part, path in present.items()}
+
+
+def _items(value: JsonValue) -> list[JsonValue]:
+    return list(value) if isinstance(value, list) else []

@@ -1,0 +1,187 @@
+"""The stages before training: data, plan, checks."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from trainwright.core.errors import ChecksFailed, DataRefused, ResourceMissing
+from trainwright.core.findings import Finding
+from trainwright.core.jsonable import JsonValue
+from trainwright.fit.jobs import Prepared, prepare_job
+from trainwright.fit.plan import Plan, family_of, load_family, make_plan
+from trainwright.run.files import read_json, write_json, write_text
+from trainwright.stages.work import Work, blocking
+
+if TYPE_CHECKING:
+    from trainwright.checks.contract import CheckResult
+    from trainwright.data.dataset import Dataset
+
+_ERRORS = {"data": DataRefused, "model": ChecksFailed, "plan": ChecksFailed, "environment": ResourceMissing}
+
+
+def read_data(work: Work) -> "Dataset":
+    """Read, understand and split the data; its facts go to ``data/``.
+
+    Raises:
+        DataRefused: the data cannot be used, or is not the data the run began with.
+    """
+    from trainwright.data.prepare import load_dataset
+    from trainwright.data.store import save_dataset_facts
+
+    spec = work.loaded.spec
+    with work.stage("data"):
+        dataset = load_dataset(spec.data, task=spec.task, seed=spec.seed, base=work.loaded.base, frames=work.frames)
+        digest = str(dataset.fingerprint["digest"])
+        digests = work.record["digests"]
+        assert isinstance(digests, dict)
+        if digests.get("data", digest) != digest:
+            raise DataRefused(
+                f"the data changed since {work.folder.path.name} began (digest {str(digests['data'])[:12]}..., "
+                f"now {digest[:12]}...). Put the files back, or start a new run with `trainwright train`."
+            )
+        digests["data"] = digest
+        save_dataset_facts(dataset, work.folder.data)
+        work.add(dataset.findings)
+        work.record |= _data_facts(dataset)
+    return dataset
+
+
+def plan_training(work: Work, dataset: "Dataset") -> Plan:
+    """Settle the model, and write ``resolved.yaml``: every value as used with its origin."""
+    from trainwright.spec.resolve import resolved_yaml
+
+    plan = make_plan(work.loaded, dataset, threads=work.threads)
+    work.add(plan.findings)
+    settled = settled_values(work, dataset, plan)
+    write_text(work.folder.path / "resolved.yaml", resolved_yaml(work.loaded, settled))
+    return plan
+
+
+def settled_values(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, tuple[object, str]]:
+    """What the run decided: dotted path in the spec -> (value, origin)."""
+    name, estimator = family_of(work.loaded.spec)
+    settled: dict[str, tuple[object, str]] = {
+        "name": (work.loaded.name, "from the file name"),
+        "task": (dataset.target.task.value, "inferred from the target"),
+        "architecture.model_type": (estimator or name, "chosen"),
+        "training.framework": (plan.model.engine, "the family's engine"),
+        "training.device": (plan.device, "chosen"),
+        "training.threads": (plan.threads, "cores available"),
+        "training.metric": (plan.primary.name, "default for the task"),
+        "training.rounds": (plan.model.rounds, "family default"),
+    }
+    given = work.loaded.spec.architecture.architecture_spec
+    for key, value in best_params(work, dataset, plan).items():
+        if key not in given:
+            settled[f"architecture.architecture_spec.{key}"] = (value, "family default")
+    return settled
+
+
+def best_params(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, JsonValue]:
+    """The family's parameters as used: its defaults, the spec's values over them."""
+    from trainwright.families.contract import Request
+
+    name, estimator = family_of(work.loaded.spec)
+    request = Request(
+        task=dataset.target.task,
+        num_classes=dataset.target.num_classes,
+        rows=len(dataset.train),
+        columns=len(dataset.schema.features),
+        rounds=work.loaded.spec.training.rounds,
+        target_is_count=dataset.target.is_count,
+        estimator=estimator,
+    )
+    given: Mapping[str, JsonValue] = work.loaded.spec.architecture.architecture_spec  # type: ignore[assignment]  # YAML values are JSON values
+    return {**load_family(name).defaults(request), **given}
+
+
+def check_data(work: Work, dataset: "Dataset") -> list["CheckResult"]:
+    """Look for leaks, drift and broken targets.
+
+    Raises:
+        DataRefused: a check that was not lifted found something that blocks.
+    """
+    from trainwright.checks.examine import examine_data
+
+    if work.is_done("checks", work.folder.path / "checks.json"):
+        return []
+    with work.stage("data checks"):
+        results = examine_data(dataset, lifted=work.loaded.spec.checks)
+        _conclude(work, results)
+    return results
+
+
+def prepare_training(work: Work, dataset: "Dataset", plan: Plan) -> Prepared:
+    """Fit the features on training rows and make the job of the final model."""
+    with work.stage("features"):
+        prepared = prepare_job(
+            dataset,
+            dataset.train,
+            dataset.val,
+            plan.model,
+            seeds=work.seeds,
+            threads=plan.threads,
+            device=plan.device,
+            class_weight=plan.class_weight,
+            workdir=work.folder.scratch / "fit",
+            pipeline=work.pipeline,
+        )
+        work.add(prepared.features.findings)
+    return prepared
+
+
+def check_model(work: Work, dataset: "Dataset", prepared: Prepared) -> list["CheckResult"]:
+    """Try the model on a few rows and estimate its cost.
+
+    Raises:
+        ChecksFailed: the model is not fit for training, or cannot meet the time budget.
+        ResourceMissing: disk or memory will not do.
+    """
+    from trainwright.checks.examine import examine_model
+
+    if work.is_done("checks", work.folder.path / "checks.json"):
+        return []
+    deadline = work.deadline_s
+    remaining = None if deadline is None else deadline - work.clock.elapsed()
+    with work.stage("checks"):
+        results = examine_model(
+            dataset, prepared.job, lifted=work.loaded.spec.checks, time_budget_s=remaining, clock=work.clock
+        )
+        _conclude(work, results)
+    return results
+
+
+def _conclude(work: Work, results: list["CheckResult"]) -> None:
+    """Write the results beside earlier ones, take note of findings, and stop on those that block."""
+    path = work.folder.path / "checks.json"
+    earlier = read_json(path).get("checks", []) if path.exists() else []
+    names = {r.name for r in results}
+    kept = [c for c in earlier if isinstance(c, Mapping) and c.get("name") not in names]  # type: ignore[union-attr]  # a list of objects by construction
+    write_json(path, {"checks": [*kept, *results]})
+    work.add([f for result in results for f in result.findings])
+    for group, error in _ERRORS.items():
+        found: list[Finding] = [f for r in results if r.group == group and not r.lifted for f in blocking(r.findings)]
+        if found:
+            text = "\n".join(f"  {f.sentence()}" for f in found)
+            raise error(f"{len(found)} check(s) refuse to go on:\n{text}", findings=found)
+
+
+def _data_facts(dataset: "Dataset") -> dict[str, JsonValue]:
+    sizes: dict[str, JsonValue] = {"train": len(dataset.train), "val": len(dataset.val)}
+    if dataset.test is not None:
+        sizes["test"] = dataset.test.num_rows
+    target = dataset.target
+    return {
+        "task": target.task.value,
+        "target": {"name": target.name, "expression": target.expression, "classes": list(target.classes)},
+        "data": {
+            "rows": sizes,
+            "columns": len(dataset.schema.columns),
+            "features": len(dataset.schema.features),
+            "split": {
+                "strategy": dataset.split.strategy,
+                "column": dataset.split.column,
+                "why": dataset.split.why,
+            },
+            "memory_bytes": dataset.memory_bytes,
+        },
+    }

@@ -1,0 +1,55 @@
+"""Prediction with a delivered model."""
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainwright.core.errors import ArtifactRefused, SpecError
+from trainwright.fit.artifact import load_scorer
+from trainwright.fit.evaluate import prediction_frame
+from trainwright.run.files import write_bytes
+from trainwright.run.folder import open_run
+from trainwright.stages.reports import PredictResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FORMATS = (".csv", ".parquet", ".jsonl")
+
+
+def score_rows(run: Path, data: "str | Path | pd.DataFrame", *, out: Path | None) -> PredictResult:
+    """Read, check, transform and predict.
+
+    Raises:
+        ArtifactRefused: there is no finished model in the run, or it is damaged.
+        DataRefused: the rows cannot be scored.
+        SpecError: the output's ending is none of .csv, .parquet, .jsonl.
+    """
+    from trainwright.data.conform import conform
+    from trainwright.data.read import read_table, table_from_frame
+    from trainwright.data.store import load_schema
+
+    folder = open_run(run)
+    if out is not None and out.suffix not in _FORMATS:
+        raise SpecError(f"predictions are written as {', '.join(_FORMATS)}, got {out.name!r}")
+    if not folder.model.is_dir():
+        raise ArtifactRefused(f"{run} has no model yet. `trainwright resume {run}` finishes it.")
+    scorer = load_scorer(folder.model)
+    schema, target = load_schema(folder.data / "schema.json")
+    table = read_table(Path(data)) if isinstance(data, str | Path) else table_from_frame(data)
+    frame, findings = conform(table.frame, schema, target)
+    predicted = prediction_frame(target, scorer.predict(frame))
+    if out is not None:
+        write_bytes(out, _encode(predicted, out.suffix))
+    return PredictResult(frame=predicted, path=out, findings=(*table.findings, *findings))
+
+
+def _encode(frame: "pd.DataFrame", suffix: str) -> bytes:
+    buffer = io.BytesIO()
+    if suffix == ".csv":
+        frame.to_csv(buffer, index=False)
+    elif suffix == ".parquet":
+        frame.to_parquet(buffer, index=False)
+    else:
+        frame.to_json(buffer, orient="records", lines=True)
+    return buffer.getvalue()

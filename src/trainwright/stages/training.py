@@ -1,0 +1,176 @@
+"""The stages that train: baselines, cross-validation, the final fit."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
+
+from trainwright.core import registry
+from trainwright.core.findings import Finding, Severity
+from trainwright.core.jsonable import JsonValue
+from trainwright.engines.contract import Job, Session
+from trainwright.fit.baselines import Baseline, beats, train_baseline
+from trainwright.fit.driver import Fitted, Rules, budget_finding, fit
+from trainwright.fit.folds import Fold, train_folds
+from trainwright.fit.jobs import Prepared
+from trainwright.fit.plan import Plan
+from trainwright.run.checkpoints import read_checkpoint
+from trainwright.run.files import read_json, write_json
+from trainwright.stages.work import Work
+
+if TYPE_CHECKING:
+    from trainwright.data.dataset import Dataset
+
+_BASELINES_SHARE = 0.15  # assumption: baselines may take at most this share of what remains of a budget
+
+
+def train_baselines(work: Work, dataset: "Dataset", plan: Plan) -> list[Baseline]:
+    """Train what the spec names under ``baselines`` on the same split; results go to ``baselines.json``."""
+    path = work.folder.path / "baselines.json"
+    if work.is_done("baselines", path):
+        stored = read_json(path)["baselines"]
+        assert isinstance(stored, list)
+        return [Baseline(name=str(b["name"]), rows=int(b["rows"]), val=float(b["val"])) for b in stored]
+    trained: list[Baseline] = []
+    with work.stage("baselines"):
+        names = work.loaded.spec.baselines
+        for number, name in enumerate(names):
+            result = train_baseline(
+                name,
+                dataset,
+                plan,
+                work.folder.path / "baselines" / name,
+                seeds=work.seeds.child("baseline"),
+                recorder=work.recorder,
+                stop=work.stop,
+                deadline_s=work.share_of_time(_BASELINES_SHARE / (len(names) - number)),
+            )
+            if isinstance(result, Finding):
+                work.add([result])
+            else:
+                trained.append(result)
+            work.stop.raise_if_requested()
+        write_json(path, {"metric": plan.primary.name, "baselines": trained})
+    return trained
+
+
+def cross_validate(work: Work, dataset: "Dataset", plan: Plan) -> list[Fold]:
+    """Train one model a fold when the spec asks for it; results go to ``cross_validation.json``."""
+    wanted = work.loaded.spec.cross_validation
+    if wanted is None:
+        return []
+    with work.stage("cross_validation"):
+        return train_folds(
+            dataset,
+            plan,
+            folds=wanted.folds,
+            strategy=wanted.strategy,
+            columns=work.loaded.spec.data.columns,
+            folder=work.folder,
+            inputs=work.inputs(),
+            seeds=work.seeds.child("cross-validation"),
+            recorder=work.recorder,
+            stop=work.stop,
+            pipeline=work.pipeline,
+            share_of_time=work.share_of_time,
+        )
+
+
+def train_final(work: Work, prepared: Prepared, plan: Plan) -> Fitted:
+    """Train the final model; goes on from ``checkpoints/last`` where there is one."""
+    job = prepared.job
+    with work.stage("fit"):
+        session = open_session(job)
+        fitted = fit(
+            session,
+            job,
+            training_rules(work, plan),
+            stage="fit",
+            recorder=work.recorder,
+            stop=work.stop,
+            checkpoints=work.folder.checkpoints,
+            resumable=True,
+            log_position=lambda: work.log.position,
+            resume_from=read_checkpoint(work.folder.checkpoints, "last"),
+        )
+        if fitted.progress.reason == "time_budget":
+            work.add([budget_finding(fitted.progress, plan.model.rounds)], step=fitted.progress.rounds)
+        work.record["model"] = model_facts(plan, prepared, fitted)
+        work.record["determinism"] = determinism(plan, job, fitted)
+    return fitted
+
+
+def open_session(job: Job) -> Session:
+    """Start the engine on a job."""
+    return cast(Session, registry.load("engines", job.plan.engine).open(job))
+
+
+def training_rules(work: Work, plan: Plan) -> Rules:
+    """The driver's rules for the final model."""
+    return Rules(
+        watch=plan.watch,
+        primary=plan.primary,
+        patience=plan.patience,
+        min_delta=plan.min_delta,
+        deadline_s=work.deadline_s,
+        checkpoint_every_s=work.loaded.spec.training.checkpoint_every.seconds,
+    )
+
+
+def model_facts(plan: Plan, prepared: Prepared, fitted: Fitted) -> dict[str, JsonValue]:
+    """The ``model`` entry of ``run.json``."""
+    model = plan.model
+    facts = fitted.session.facts(rounds=fitted.rounds if fitted.session.keeps_every_round else None)
+    return {
+        "family": model.family,
+        "engine": model.engine,
+        "engine_version": registry.load("engines", model.engine).version(),
+        "estimator": model.estimator,
+        "params": dict(model.params),
+        "loss": model.loss,
+        "unit": model.unit,
+        "rounds_limit": model.rounds,
+        "rounds_run": fitted.progress.rounds,
+        "rounds_best": fitted.rounds,
+        "stopped_by": fitted.progress.reason,
+        "patience": plan.patience,
+        "watch": plan.watch.name,
+        "num_parameters": facts.num_parameters,
+        "parameters_kind": facts.parameters_kind,
+        "optimizer": facts.optimizer,
+        "learning_rate": facts.learning_rate,
+        "batch_size": facts.batch_size,
+        "importance": dict(facts.importance),
+        "importance_kind": facts.importance_kind,
+        "features": len(prepared.features.names),
+        "threads": plan.threads,
+        "device": plan.device,
+        "notes": list(model.notes),
+    }
+
+
+def determinism(plan: Plan, job: Job, fitted: Fitted) -> dict[str, JsonValue]:
+    """Which level of determinism this run reached, and how it resumes."""
+    engine = registry.load("engines", plan.model.engine)
+    policy = engine.resume_policy(plan.model, job.train.rows, len(job.feature_names))
+    resume: Mapping[str, JsonValue] = {"kind": policy.kind.value, "exact": policy.exact, "why": policy.why}
+    if fitted.progress.reason == "time_budget":
+        level, why = "statistical", "the time budget chose the number of rounds; set training.rounds to repeat it"
+    else:
+        level, why = "exact on the same hardware, versions and thread count", "all randomness comes from the root seed"
+    return {"level": level, "why": why, "resume": dict(resume)}
+
+
+def baseline_findings(plan: Plan, val: float, baselines: list[Baseline]) -> list[Finding]:
+    """One warning for every baseline the model does not beat."""
+    return [
+        Finding(
+            code="baseline.not_beaten",
+            severity=Severity.WARNING,
+            where=f"baselines: {b.name}",
+            what=f"the model does not beat {b.name}: {plan.primary.name} {val:.4f} against {b.val:.4f} on validation",
+            why="what the model adds is not worth its cost, or the features carry no signal",
+            fix="Use the baseline, or give the model better features or more rows",
+            evidence={"model": val, "baseline": b.val},
+        )
+        for b in baselines
+        if not beats(plan.primary, val, b.val)
+    ]

@@ -1,0 +1,164 @@
+"""The loop: early stopping, best round, budget, signals, resume, and the refusal of non-finite steps."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+from trainwright.core.metrics import find
+
+from trainwright.core.clock import ManualClock
+from trainwright.core.errors import Stopped, TrainingFailed
+from trainwright.core.events import Evaluated, Event, Finished, Saved, Trained
+from trainwright.core.plan import ModelPlan
+from trainwright.core.seeds import Seeds
+from trainwright.core.tasks import Task
+from trainwright.engines.contract import Job, ModelFacts, Repair, Table, Unit
+from trainwright.fit.driver import Rules, fit
+from trainwright.fit.recorder import Recorder
+from trainwright.fit.stop import StopRequest
+from trainwright.run.checkpoints import read_checkpoint
+
+RMSE = find("rmse", Task.REGRESSION)
+
+
+class Walker:
+    """A model that predicts a constant, one position of a given path per round."""
+
+    def __init__(self, path: list[float], clock: ManualClock, *, keeps_every_round: bool = True) -> None:
+        self.path, self.clock, self.position = path, clock, 0
+        self.keeps_every_round = keeps_every_round
+
+    def units(self) -> Iterator[Unit]:
+        while self.position < len(self.path):
+            self.position += 1
+            self.clock.advance(1.0)
+            yield Unit(rounds=self.position, seconds=1.0)
+
+    def predict_part(self, part: Literal["train", "val"]) -> np.ndarray:
+        return np.full(4, self.path[self.position - 1])
+
+    def predict(self, X: np.ndarray, *, rounds: int | None = None) -> np.ndarray:
+        return np.full(len(X), self.path[(rounds or self.position) - 1])
+
+    def save(self, folder: Path) -> None:
+        (folder / "position").write_text(str(self.position))
+
+    def restore(self, folder: Path) -> None:
+        self.position = int((folder / "position").read_text())
+
+    def export(self, folder: Path, *, rounds: int | None = None) -> None:
+        (folder / "position").write_text(str(rounds or self.position))
+
+    def facts(self, *, rounds: int | None = None) -> ModelFacts:
+        return ModelFacts(
+            num_parameters=1, parameters_kind="constant", optimizer="", learning_rate=None, batch_size=None
+        )
+
+    def apply(self, repair: Repair) -> None:
+        raise ValueError(repair.action)
+
+    def close(self) -> None:
+        pass
+
+
+class Run:
+    """One call of the driver on a path of constants; the target is zero, so the RMSE is the constant's size."""
+
+    def __init__(self, tmp_path: Path, path: list[float], *, keeps_every_round: bool = True, patience: int = 2) -> None:
+        self.clock, self.events, self.tmp_path = ManualClock(), list[Event](), tmp_path
+        self.session = Walker(path, self.clock, keeps_every_round=keeps_every_round)
+        self.rules = Rules(watch=RMSE, primary=RMSE, patience=patience, checkpoint_every_s=1e9)
+        self.stop = StopRequest()
+        table = Table(X=np.zeros((4, 1)), y=np.zeros(4))
+        plan = ModelPlan(
+            family="walker", engine="walker", estimator="", params={}, rounds=len(path), patience=patience,
+            features="native", loss="squared error", unit="round",
+        )  # fmt: skip
+        self.job = Job(
+            task=Task.REGRESSION, num_classes=0, plan=plan, train=table, val=table, feature_names=("x",),
+            categorical=(), category_sizes=(), seeds=Seeds(0), threads=1, device="cpu", workdir=tmp_path,
+        )  # fmt: skip
+
+    def __call__(self, **rules: float) -> int:
+        from dataclasses import replace
+
+        recorder = Recorder(clock=self.clock, started_s=0.0, listeners=[self.events.append])
+        fitted = fit(
+            self.session, self.job, replace(self.rules, **rules), stage="fit", recorder=recorder, stop=self.stop,
+            checkpoints=self.tmp_path / "checkpoints", resumable=True,
+            resume_from=read_checkpoint(self.tmp_path / "checkpoints", "last"),
+        )  # fmt: skip
+        self.fitted = fitted
+        return fitted.rounds
+
+    def bodies(self, kind: type) -> list[object]:
+        return [e.body for e in self.events if isinstance(e.body, kind)]
+
+
+@pytest.mark.parametrize("keeps_every_round", [True, False])
+def test_the_best_round_is_selected(tmp_path: Path, keeps_every_round: bool) -> None:
+    run = Run(tmp_path, [5, 4, 1, 2, 3, 0], keeps_every_round=keeps_every_round)
+    assert run() == 3
+    assert run.fitted.predict(np.zeros((1, 1))) == 1
+    assert run.fitted.progress.reason == "early_stopping"
+    assert run.fitted.progress.rounds == 5
+
+
+def test_without_patience_all_rounds_are_kept(tmp_path: Path) -> None:
+    assert Run(tmp_path, [1, 2, 3], patience=0)() == 3
+
+
+def test_a_gain_below_min_delta_is_none(tmp_path: Path) -> None:
+    assert Run(tmp_path, [5, 4.9, 4.8, 4.7])(min_delta=0.5) == 1
+
+
+def test_the_deadline_ends_training_after_the_present_round(tmp_path: Path) -> None:
+    run = Run(tmp_path, [9, 8, 7, 6, 5])
+    assert run(deadline_s=2.5) == 3
+    assert run.fitted.progress.reason == "time_budget"
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_non_finite_prediction_ends_it_as_a_failure(tmp_path: Path, bad: float) -> None:
+    run = Run(tmp_path, [3, 2, bad, 1])
+    with pytest.raises(TrainingFailed, match="NaN or infinite at round 3"):
+        run()
+    assert [b.best for b in run.bodies(Evaluated)] == [True, True]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("keeps_every_round", [True, False])
+def test_a_stopped_training_goes_on_where_it_was(tmp_path: Path, keeps_every_round: bool) -> None:
+    import signal
+
+    path = [5.0, 4, 1, 2, 3, 0]
+    straight = Run(tmp_path / "a", path, keeps_every_round=keeps_every_round)
+    straight()
+    first = Run(tmp_path / "b", path, keeps_every_round=keeps_every_round)
+    first.stop.signal_number = signal.SIGTERM
+    with pytest.raises(Stopped) as stopped:
+        first()
+    assert stopped.value.exit_code == 75
+    again = Run(tmp_path / "b", path, keeps_every_round=keeps_every_round)
+    assert again() == straight.fitted.rounds
+    assert again.fitted.progress == straight.fitted.progress
+    evaluated = [*first.bodies(Evaluated), *again.bodies(Evaluated)]
+    assert evaluated == straight.bodies(Evaluated)
+
+
+def test_a_finished_training_is_not_trained_again(tmp_path: Path) -> None:
+    first = Run(tmp_path, [5, 4, 1, 2, 3, 0])
+    first()
+    again = Run(tmp_path, [5, 4, 1, 2, 3, 0])
+    assert again() == 3
+    assert again.bodies(Trained) == []
+
+
+def test_every_unit_is_in_the_event_stream_and_the_end_has_a_reason(tmp_path: Path) -> None:
+    run = Run(tmp_path, [3, 2, 1])
+    run()
+    assert [e.step for e in run.events if isinstance(e.body, Trained)] == [1, 2, 3]
+    (finished,) = run.bodies(Finished)
+    assert finished == Finished(stage="fit", reason="rounds", facts={"rounds": 3, "selected": 3})
+    assert [b.path for b in run.bodies(Saved)] == ["checkpoints/last"]  # type: ignore[attr-defined]

@@ -68,20 +68,23 @@ def whole_folder(target: Path) -> Iterator[Path]:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    old = _aside(target)
     fresh.mkdir()
     try:
         yield fresh
         for path in sorted(fresh.rglob("*")):
             if path.is_file():
                 _sync_file(path)
-        old = _aside(target)
+        shutil.rmtree(old, ignore_errors=True)
         if target.exists():
-            shutil.rmtree(old, ignore_errors=True)
             target.rename(old)
         fresh.rename(target)
         sync_folder(target.parent)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
+        if old.exists():
+            shutil.rmtree(target, ignore_errors=True)
+            old.rename(target)
         raise ResourceMissing(
             f"cannot write {target}: {error.strerror or error}. {_free_space(target.parent)}"
         ) from error

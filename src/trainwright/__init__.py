@@ -1,3 +1,54 @@
-"""Trainwright: spec in, trustworthy trained model out."""
+"""Trainwright: spec in, trustworthy trained model out.
+
+The functions below are the commands of the same name; each is imported when it is first used, so that
+``import trainwright`` stays light. Three carry a verb, because ``trainwright.report``, ``trainwright.families`` and
+``trainwright.engines`` are packages: `write_report`, `list_families`, `list_engines`.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trainwright.pipeline import check as check
+    from trainwright.pipeline import compare as compare
+    from trainwright.pipeline import engines as list_engines
+    from trainwright.pipeline import families as list_families
+    from trainwright.pipeline import init as init
+    from trainwright.pipeline import predict as predict
+    from trainwright.pipeline import report as write_report
+    from trainwright.pipeline import resume as resume
+    from trainwright.pipeline import runs as runs
+    from trainwright.pipeline import schema as schema
+    from trainwright.pipeline import train as train
 
 __version__ = "0.1.0"
+
+_IN_PIPELINE = {"write_report": "report", "list_families": "families", "list_engines": "engines"} | {
+    name: name for name in ("check", "compare", "init", "predict", "resume", "runs", "schema", "train")
+}
+
+__all__ = [
+    "__version__",
+    "check",
+    "compare",
+    "init",
+    "list_engines",
+    "list_families",
+    "predict",
+    "resume",
+    "runs",
+    "schema",
+    "train",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _IN_PIPELINE:
+        raise AttributeError(f"module 'trainwright' has no attribute {name!r}")
+    from trainwright import pipeline
+
+    return getattr(pipeline, _IN_PIPELINE[name])
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

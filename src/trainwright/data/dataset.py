@@ -34,7 +34,8 @@ class Column:
     """One column: its kind, its role, and how both were decided.
 
     ``missing`` and ``distinct`` count training rows. ``categories`` are the known values of a categorical or boolean
-    column in training rows, most frequent first, ties by text. ``why`` is a sentence for the user.
+    column in training rows, most frequent first, ties by text. ``why`` is a sentence for the user. ``format`` is how a
+    datetime column is spelled where it is text (``%Y-%m-%d``), so that later files are read the same way.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Column:
     why: str
     categories: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
+    format: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

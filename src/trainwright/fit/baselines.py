@@ -38,6 +38,7 @@ def train_baseline(
     plan: Plan,
     folder: Path,
     *,
+    scratch: Path,
     seeds: Seeds,
     recorder: Recorder,
     stop: StopRequest,
@@ -60,7 +61,7 @@ def train_baseline(
         threads=plan.threads,
         device="cpu",
         class_weight="none",
-        workdir=folder.parent / f".{name}.work",
+        workdir=scratch,
     )
     session = cast(Session, registry.load("engines", model.engine).open(prepared.job))
     rules = Rules(watch=plan.watch, primary=plan.primary, patience=model.patience, deadline_s=deadline_s)

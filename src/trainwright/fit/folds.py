@@ -74,7 +74,7 @@ def train_folds(
         if not _is_done(target, inputs):
             _train_fold(
                 dataset, plan, take(dataset.train, train_at, "train"), val, target,
-                number=number, inputs=inputs, seeds=seeds, recorder=recorder, stop=stop, pipeline=pipeline,
+                scratch=folder.scratch / f"fold-{number}", number=number, inputs=inputs, seeds=seeds, recorder=recorder, stop=stop, pipeline=pipeline,
                 deadline_s=share_of_time(1 / (len(pairs) - number + 1)),
             )  # fmt: skip
         stop.raise_if_requested()
@@ -84,7 +84,12 @@ def train_folds(
         metrics.setdefault(plan.primary.name, compute(plan.primary, val.y, predictions, weight=val.weight))
         trained.append(
             Fold(
-                number=number, rounds=int(str(facts["rounds"])), rows=len(val), metrics=metrics, model=target / "model"
+                scratch=folder.scratch / f"fold-{number}",
+                number=number,
+                rounds=int(str(facts["rounds"])),
+                rows=len(val),
+                metrics=metrics,
+                model=target / "model",
             )
         )
         held_out.append(val_at)
@@ -116,6 +121,7 @@ def _train_fold(
     val: "Part",
     target: Path,
     *,
+    scratch: Path,
     number: int,
     inputs: str,
     seeds: Seeds,
@@ -133,7 +139,7 @@ def _train_fold(
         threads=plan.threads,
         device=plan.device,
         class_weight=plan.class_weight,
-        workdir=target / ".work",
+        workdir=scratch,
         pipeline=pipeline,
     )
     rules = Rules(

@@ -38,6 +38,7 @@ def train_baselines(work: Work, dataset: "Dataset", plan: Plan) -> list[Baseline
                 dataset,
                 plan,
                 work.folder.path / "baselines" / name,
+                scratch=work.folder.scratch / f"baseline-{name}",
                 seeds=work.seeds.child("baseline"),
                 recorder=work.recorder,
                 stop=work.stop,

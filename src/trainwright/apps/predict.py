@@ -1,0 +1,51 @@
+"""``trainwright predict``: score new rows with a finished run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trainwright.apps import progress
+from trainwright.apps.answer import Answer, JsonFlag, RunPath, examples, surroundings
+from trainwright.apps.failures import say_findings
+from trainwright.apps.screen import Screen
+
+_FINDINGS_SHOWN = 8
+
+
+def predict_command(
+    context: typer.Context,
+    run: RunPath,
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Rows to score, in any format that can be trained on.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help=".csv or .parquet; else CSV goes to the screen.")
+    ] = None,
+    json: JsonFlag = False,
+) -> Answer:
+    """Score new rows, one prediction a row in the order of the input."""
+    from trainwright import pipeline
+
+    around = surroundings(context)
+    # without a file the predictions themselves are the output, so nothing else may be on it
+    with progress.shown(around.progress, quiet=out is None) as listener:
+        result = pipeline.predict(run, data, out=out, listener=listener)
+
+    def render(screen: Screen) -> None:
+        if result.path is None:
+            screen.raw(result.frame.to_csv(index=False))
+            return
+        say_findings(screen, result.findings, limit=_FINDINGS_SHOWN)
+        screen.say(("✓ ", "green"), f"{len(result.frame):,} predictions in ", (str(result.path), "bold"))
+
+    return Answer(value=result.to_json(), render=render)
+
+
+COMMANDS = (
+    (
+        predict_command,
+        examples(
+            "trainwright predict runs/churn-20261123-0712-a1b2 new.csv -o scored.csv",
+            "trainwright predict runs/churn-20261123-0712-a1b2 new.csv | head",
+        ),
+    ),
+)

@@ -1,0 +1,108 @@
+"""scikit-learn's scorers as metrics on stored predictions: same function, same options, the natural sign."""
+
+import functools
+import warnings
+from typing import TYPE_CHECKING
+
+from trainwright.core.metrics.definitions import CLASSES, VALUES, Metric, Needs
+from trainwright.core.tasks import Task
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# Deviances have no upper bound, ratios neither; every other score that is maximised has 1 as its best value.
+_UNBOUNDED = frozenset({"positive_likelihood_ratio"})
+# Thresholded on ranks: it moves in steps like a metric of labels.
+_STEPPED = frozenset({"top_k_accuracy"})
+
+
+@functools.cache
+def scorer_names() -> tuple[str, ...]:
+    """Every name scikit-learn knows, and for ``neg_x`` also ``x``."""
+    from sklearn.metrics import get_scorer_names
+
+    names = get_scorer_names()
+    return tuple(sorted({*names, *(n.removeprefix("neg_") for n in names)}))
+
+
+@functools.cache
+def scorer_metric(name: str, task: Task) -> Metric | None:
+    """The scorer as a metric, or None where it is unknown, compares clusterings, or fails on such a target.
+
+    Whether it fits is found by calling it on a few rows, so that it stays true for scorers of later versions.
+    """
+    from sklearn.metrics import get_scorer, get_scorer_names
+
+    known = set(get_scorer_names())
+    full = next((n for n in (name, f"neg_{name}") if n in known), None)
+    if full is None:
+        return None
+    scorer = get_scorer(full)
+    module = str(scorer._score_func.__module__)
+    if ".cluster." in module or ("_regression" in module) != (task is Task.REGRESSION):
+        return None
+    metric = _describe(full, scorer._sign > 0, scorer._response_method, task)
+    return metric if _fits(metric, task) else None
+
+
+def score(metric: Metric, y: "np.ndarray", prediction: "np.ndarray", weight: "np.ndarray | None") -> float:
+    """The scorer's own function on stored predictions.
+
+    Raises:
+        ValueError: scikit-learn says the metric is not defined for these rows.
+    """
+    import inspect
+
+    import numpy as np
+    from sklearn.metrics import get_scorer
+
+    scorer = get_scorer(metric.scorer)
+    options = dict(scorer._kwargs)
+    accepted = inspect.signature(scorer._score_func).parameters
+    if weight is not None and "sample_weight" in accepted:
+        options["sample_weight"] = weight
+    given = prediction
+    if metric.needs == "labels":
+        given = prediction.argmax(axis=1)
+    elif metric.needs == "probabilities":
+        if "labels" in accepted:
+            options["labels"] = np.arange(prediction.shape[1])
+        if prediction.shape[1] == 2 and "y_proba" not in accepted:
+            given = prediction[:, 1]
+    return float(scorer._score_func(y, given, **options))
+
+
+def _describe(full: str, higher_is_better: bool, response: str | tuple[str, ...], task: Task) -> Metric:  # noqa: FBT001
+    needs: Needs = "values" if task is Task.REGRESSION else "labels" if response == "predict" else "probabilities"
+    name = full if higher_is_better else full.removeprefix("neg_")
+    ending = next((e for e in ("macro", "micro", "weighted") if name.endswith(f"_{e}")), "as scikit-learn does it")
+    return Metric(
+        name=name,
+        higher_is_better=higher_is_better,
+        tasks=VALUES if task is Task.REGRESSION else CLASSES,
+        needs=needs,
+        smooth=needs != "labels" and name not in _STEPPED,
+        average=ending,
+        summary=f"scikit-learn's scorer {full}" + ("" if higher_is_better else ", in its natural unit"),
+        scorer=full,
+        span=1.0 if higher_is_better and name not in _UNBOUNDED else None,
+    )
+
+
+def _fits(metric: Metric, task: Task) -> bool:
+    """Whether the scorer accepts such targets: tried on nine plain rows."""
+    import numpy as np
+
+    classes = 2 if task is Task.BINARY else 3
+    y = np.arange(9) % classes
+    prediction = np.full((9, classes), 0.2)
+    prediction[np.arange(9), np.roll(y, 1) if classes == 2 else y] = 1.0 - 0.2 * (classes - 1)
+    if task is Task.REGRESSION:
+        y, prediction = np.arange(1.0, 10.0), np.arange(2.0, 11.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            score(metric, y, prediction, None)
+        except (ValueError, TypeError):
+            return False
+    return True

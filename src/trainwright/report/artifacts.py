@@ -1,0 +1,83 @@
+"""What each file of a run is, for readers and for the manifest."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from trainwright.report.facts import FileFact
+
+_ROLES: tuple[tuple[str, str, str], ...] = (
+    (r"model/native/.*features/.*", "feature_pipeline", "Fitted feature pipeline, part of the model"),
+    (r"model/.*", "model", "Final model for prediction, with hashes of its files"),
+    (r"checkpoints/best/.*", "checkpoint", "Best validation checkpoint"),
+    (r"checkpoints/.*", "checkpoint", "Last checkpoint, for resuming"),
+    (r"training_log\.jsonl", "training_log", "Training record: one event a line"),
+    (r"run\.json", "record", "Record of the run: metrics, stages, digests"),
+    (r"resolved\.yaml", "configuration", "Every value as used, with its origin"),
+    (r"spec\.yaml", "configuration", "The spec as given"),
+    (r"environment\.json", "environment", "Versions, hardware, seeds, git state"),
+    (r"checks\.json", "checks", "Checks before training and their verdicts"),
+    (r"baselines\.json", "metrics", "Scores of the baselines"),
+    (r"cross_validation\.json", "metrics", "Scores of every fold"),
+    (r"data/schema\.json", "schema", "Columns: kind, role and how both were decided"),
+    (r"data/.*", "data", "Fingerprint, split and rows of the data"),
+    (r"predictions/.*", "predictions", "Stored predictions, one row an input row"),
+    (r"plots/learning_curves\.png", "learning_curves", "Learning curves"),
+    (r"plots/.*", "figure", "Figures of this report"),
+    (r"report\.md", "report", "This report"),
+    (r"model_card\.md", "model_card", "Model card"),
+    (r"handoff/best_params\.json", "best_hyperparameters", "Best hyperparameters"),
+    (r"handoff/learning_curves\.csv", "learning_curves", "Learning curves as numbers"),
+    (r"handoff/.*", "handoff", "Hand-off: prompt, sample rows, manifest"),
+    (r"baselines/.*", "baseline_model", "Trained baselines"),
+    (r"folds/.*", "fold_model", "Models of the folds"),
+)
+
+DOCUMENTS = ("plots", "report.md", "model_card.md", "handoff")
+"""What is written together with the report, so that the report cannot know its size."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """Files that belong together; ``size`` is None for what is written together with the report."""
+
+    path: str
+    description: str
+    size: int | None
+
+
+def role_of(path: str) -> tuple[str, str]:
+    """Role and description of a file by its path relative to the run folder."""
+    for pattern, role, description in _ROLES:
+        if re.fullmatch(pattern, path):
+            return role, description
+    return "other", "Other file of the run"
+
+
+def saved_files(files: Iterable[FileFact]) -> tuple[Saved, ...]:
+    """The run's files as the report lists them: folders of one role in one row, documents without size."""
+    sizes: dict[tuple[str, str], int] = {}
+    for file in files:
+        top = file.path.split("/", 1)[0]
+        if top in DOCUMENTS:
+            continue
+        role, description = role_of(file.path)
+        shown = _shown(file.path, role)
+        sizes[shown, description] = sizes.get((shown, description), 0) + file.size
+    order = {description: at for at, (_, _, description) in enumerate(_ROLES)}
+    rows = sorted(sizes.items(), key=lambda item: (order.get(item[0][1], len(order)), item[0][0]))
+    listed = [Saved(path=path, description=description, size=total) for (path, description), total in rows]
+    documents = (("plots/", "Figures, learning curves among them"), ("report.md", "This report"))
+    more = (("model_card.md", "Model card"), ("handoff/", "Hand-off: prompt, manifest, sample rows"))
+    return (*listed, *(Saved(path=path, description=text, size=None) for path, text in (*documents, *more)))
+
+
+def _shown(path: str, role: str) -> str:
+    parts = path.split("/")
+    if role == "feature_pipeline":
+        return "model/native/*/features/"
+    if parts[0] in ("model", "checkpoints") and len(parts) > 2:
+        return "/".join(parts[:2]) + "/"
+    if parts[0] in ("baselines", "folds", "search"):
+        return f"{parts[0]}/"
+    return path

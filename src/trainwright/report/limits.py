@@ -1,0 +1,164 @@
+"""What a run does not show: limitations for the model card, open questions for the evaluator."""
+
+import re
+
+from trainwright.core.findings import Severity
+from trainwright.report.facts import PART_NAMES, Facts
+from trainwright.report.figures.classes import claims, reliability
+from trainwright.report.markdown import escape
+from trainwright.report.reading import mapping, text
+from trainwright.report.words import amount, metric_label, plural
+
+_FEW_ROWS = 50  # assumption: below 50 rows a share has a standard error of up to 0.07, too wide to judge a class
+_SMALL_PART = 200  # assumption: below that an AUC or a share moves by several points between draws
+_OFF = 0.05  # assumption: probabilities that are 5 points off on average change decisions
+_MOST_NAMED = 8
+
+_PROTECTED = frozenset(
+    "sex gender race ethnic ethnicity age religion nationality country disability disabled marital marriage pregnant "
+    "pregnancy orientation birth dob birthdate zip zipcode postcode postal language caste veteran immigrant citizenship "
+    "married relationship senior".split()
+)
+"""Words in column names that point to people's protected traits or close stand-ins for them.
+
+After the protected classes of EU Directive 2000/43 and 2000/78 and the US Equal Credit Opportunity Act; an aid for the
+reader, not a complete list.
+"""
+
+
+def protected_columns(facts: Facts) -> tuple[str, ...]:
+    """Columns (the target aside) whose names point to a protected trait."""
+    found = []
+    for column in facts.columns:
+        parts = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", column.name)
+        words = {p.lower() for p in parts} | {column.name.lower()}
+        if column.role != "target" and words & _PROTECTED:
+            found.append(column.name)
+    return tuple(found)
+
+
+def rare_classes(facts: Facts) -> tuple[tuple[str, int], ...]:
+    """Classes with too few held-out rows to be judged: (class, rows), fewest first."""
+    held = facts.held_out()
+    if held is None or not facts.classes:
+        return ()
+    counts = [(name, int((held.y == code).sum())) for code, name in enumerate(facts.classes)]
+    return tuple(sorted((c for c in counts if c[1] < _FEW_ROWS), key=lambda c: (c[1], c[0])))
+
+
+def calibration_error(facts: Facts) -> float | None:
+    """Mean distance between claimed probabilities and what happened on held-out rows (expected calibration error)."""
+    held = facts.held_out()
+    if held is None or not facts.classes or len(held) < _FEW_ROWS:
+        return None
+    return reliability(*claims(held))[1]
+
+
+def limitations(facts: Facts) -> tuple[str, ...]:
+    """Known limitations as Markdown sentences, the gravest first; each comes from a fact of the run."""
+    found = [*_score_limits(facts), *_data_limits(facts), *_check_limits(facts)]
+    warnings = [f for f in facts.findings if f.severity is not Severity.INFO and not _said_elsewhere(f.code)]
+    found += [escape(f.sentence()) for f in warnings]
+    columns = protected_columns(facts)
+    if columns:
+        found.append(f"Not tested by group: no score was computed by {_named(columns)}.")
+    split = mapping(mapping(facts.record.get("data")).get("split"))
+    strategy = text(split.get("strategy"), "unknown")
+    found.append(
+        f"Scores hold for rows like those of the given data (split: {escape(strategy)}); other sources were not tested."
+    )
+    return tuple(found)
+
+
+def _said_elsewhere(code: str) -> bool:
+    return code in ("baseline.not_beaten", "fit.overfit")
+
+
+def _score_limits(facts: Facts) -> list[str]:
+    found = []
+    if facts.losing:
+        names = ", ".join(escape(b.name) for b in facts.losing)
+        found.append(f"**Does not beat the baseline {names}** on validation rows.")
+    if facts.gap is not None and facts.gap.verdict == "Concerning":
+        found.append(
+            f"The gap between training and validation is concerning ({amount(facts.gap.gap)} {metric_label(facts.gap.metric)})."
+        )
+    error = calibration_error(facts)
+    if error is not None and error > _OFF:
+        found.append(
+            f"Probabilities are off by {error:.1%} on average on held-out rows; calibrate before using them as such."
+        )
+    if facts.metric("test") is None:
+        found.append("There were no test rows: the validation score chose the model and is somewhat hopeful.")
+    if text(facts.model.get("stopped_by")) == "time_budget":
+        found.append("The time budget ended training, so another machine may give another model.")
+    return found
+
+
+def _data_limits(facts: Facts) -> list[str]:
+    found = []
+    rare = rare_classes(facts)
+    if rare:
+        shown = ", ".join(f"{escape(name)} ({count})" for name, count in rare[:_MOST_NAMED])
+        more = f" and {len(rare) - _MOST_NAMED} more" if len(rare) > _MOST_NAMED else ""
+        found.append(f"Too few held-out rows (fewer than {_FEW_ROWS}) to judge these classes: {shown}{more}.")
+    for part in ("val", "test"):
+        rows = facts.rows(part)
+        if rows is not None and rows < _SMALL_PART:
+            found.append(f"{PART_NAMES[part]} scores rest on {plural(rows, 'row')} only.")
+    return found
+
+
+def _check_limits(facts: Facts) -> list[str]:
+    found = []
+    lifted = [c.name for c in facts.checks if c.lifted]
+    unknown = [c.name for c in facts.checks if c.verdict == "not checked"]
+    if lifted:
+        found.append(f"The spec lifted these checks: {_named(lifted)}.")
+    if unknown:
+        found.append(f"Not checked before training (which is not the same as clean): {_named(unknown)}.")
+    return found
+
+
+def open_questions(facts: Facts) -> tuple[str, ...]:
+    """What the next stage should look at first, as Markdown sentences."""
+    found = []
+    columns = protected_columns(facts)
+    if columns:
+        found.append(
+            f"Bias: compare scores, error rates and calibration by {_named(columns)}; nothing was computed by group here."
+        )
+    else:
+        found.append(
+            "Bias: no column name points to a protected trait; ask for group labels from outside, or for close stand-ins."
+        )
+    if rare := rare_classes(facts):
+        shown = ", ".join(f"{escape(n)} ({plural(c, 'row')})" for n, c in rare[:_MOST_NAMED])
+        found.append(f"Small subgroups: how good is the model for {shown}? The held-out rows do not say.")
+    if (error := calibration_error(facts)) is not None:
+        state = "needs work" if error > _OFF else "looks usable"
+        found.append(
+            f"Calibration {state} (mean distance {error:.1%} on held-out rows): does it hold by group and at the working point?"
+        )
+    drift = [f for f in facts.findings if "drift" in f.code or "schema" in f.code]
+    if drift:
+        found += [f"Drift: {escape(f.sentence())}" for f in drift[:_MOST_NAMED]]
+    else:
+        found.append(
+            "Drift: no finding of this run reports it between the parts; rows from after the data was made were not seen."
+        )
+    if facts.gap is not None and facts.gap.gap is not None:
+        found.append(
+            f"Overfitting: the gap of {amount(facts.gap.gap)} is {facts.gap.verdict}; does it persist on fresh rows?"
+        )
+    doubts = [c for c in facts.checks if c.verdict in ("warning", "leak", "not checked") or c.lifted]
+    found += [
+        f"Check {escape(c.name)} ({escape(c.verdict)}{', lifted' if c.lifted else ''}): {escape(c.saw)}."
+        for c in doubts[:_MOST_NAMED]
+    ]
+    return tuple(found)
+
+
+def _named(names: "tuple[str, ...] | list[str]") -> str:
+    shown = ", ".join(escape(n) for n in names[:_MOST_NAMED])
+    return f"{shown} and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else shown

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from trainwright.checks.hashes import row_hashes
 from trainwright.core.tasks import Task
+from trainwright.data.canonical import row_hashes
 from trainwright.data.dataset import Column, Dataset, Kind, Part, Role, Schema, SealedTest, SplitFacts, Target
 
 
@@ -169,5 +169,4 @@ def read_public(path: object) -> pd.DataFrame:
     text = str(path)
     if text.endswith(".parquet"):
         return pd.read_parquet(text)
-    frame = pd.read_csv(text, na_values=["?", "NA", "", " "], keep_default_na=False)
-    return frame
+    return pd.read_csv(text, na_values=["?", "NA", "", " "], keep_default_na=False)

@@ -97,58 +97,124 @@ def _metrics(task: str, y: np.ndarray, predicted: np.ndarray) -> dict[str, float
 
 
 def _record(
-    run: Path, task: str, labels: tuple[str, ...], parts: dict[str, np.ndarray], model: Any, names: list[str], best: int,
-    scores: dict[str, dict[str, float]], primary: str, higher: bool, X: np.ndarray, y: np.ndarray,
-) -> JSON:  # fmt: skip
+    run: Path,
+    task: str,
+    labels: tuple[str, ...],
+    parts: dict[str, np.ndarray],
+    model: Any,
+    names: list[str],
+    best: int,
+    scores: dict[str, dict[str, float]],
+    primary: str,
+    higher: bool,
+    X: np.ndarray,
+    y: np.ndarray,
+) -> JSON:
     train, val, test = (scores[p][primary] for p in PARTS)
     gap = train - val if higher else val - train
     shares = dict(zip(names, (float(v) for v in model.feature_importances_), strict=True))
     params = {"learning_rate": 0.15, "max_depth": 3, "subsample": 1.0}
     return {
-        "format": 1, "name": "churn", "run": run.name, "version": "0.1.0", "status": "done",
-        "created": "2026-11-23T07:12:00Z", "finished": "2026-11-23T07:12:09Z", "task": task,
+        "format": 1,
+        "name": "churn",
+        "run": run.name,
+        "version": "0.1.0",
+        "status": "done",
+        "created": "2026-11-23T07:12:00Z",
+        "finished": "2026-11-23T07:12:09Z",
+        "task": task,
         "target": {"name": "churned", "expression": "churned", "classes": list(labels)},
         "data": {
-            "rows": {p: len(rows) for p, rows in parts.items()}, "columns": len(names) + 2, "features": len(names),
+            "rows": {p: len(rows) for p, rows in parts.items()},
+            "columns": len(names) + 2,
+            "features": len(names),
             "split": {"strategy": "stratified", "column": None, "why": "a class target without groups or times"},
             "memory_bytes": int(X.nbytes),
         },
         "stages": [{"name": "fit", "status": "done", "seconds": 2.0, "inputs": "00"}],
         "model": {
-            "family": "gradient_boosting", "engine": "sklearn", "engine_version": "scikit-learn 1.9.1", "estimator": "",
-            "params": params, "loss": "squared error" if task == "regression" else "log loss", "unit": "round",
-            "rounds_limit": ROUNDS, "rounds_run": ROUNDS, "rounds_best": best, "stopped_by": "early_stopping",
-            "patience": ROUNDS - best, "watch": "rmse" if task == "regression" else "log_loss",
-            "num_parameters": 1234, "parameters_kind": "leaf values and thresholds", "optimizer": "gradient boosting",
-            "learning_rate": 0.15, "batch_size": None, "importance": shares, "importance_kind": "impurity decrease",
-            "features": len(names), "threads": 2, "device": "cpu", "notes": [],
+            "family": "gradient_boosting",
+            "engine": "sklearn",
+            "engine_version": "scikit-learn 1.9.1",
+            "estimator": "",
+            "params": params,
+            "loss": "squared error" if task == "regression" else "log loss",
+            "unit": "round",
+            "rounds_limit": ROUNDS,
+            "rounds_run": ROUNDS,
+            "rounds_best": best,
+            "stopped_by": "early_stopping",
+            "patience": ROUNDS - best,
+            "watch": "rmse" if task == "regression" else "log_loss",
+            "num_parameters": 1234,
+            "parameters_kind": "leaf values and thresholds",
+            "optimizer": "gradient boosting",
+            "learning_rate": 0.15,
+            "batch_size": None,
+            "importance": shares,
+            "importance_kind": "impurity decrease",
+            "features": len(names),
+            "threads": 2,
+            "device": "cpu",
+            "notes": [],
         },
         "primary": {"name": primary, "value": val, "direction": "maximize" if higher else "minimize", "part": "val"},
         "metrics": scores,
         "intervals": {
-            p: {"low": v * 0.97, "high": v * 1.03, "level": 0.95, "resamples": 1000} for p, v in (("val", val), ("test", test))
+            p: {"low": v * 0.97, "high": v * 1.03, "level": 0.95, "resamples": 1000}
+            for p, v in (("val", val), ("test", test))
         },
         "gap": {
-            "metric": primary, "train": train, "val": val, "gap": gap, "verdict": "Concerning" if gap > 0.05 else "Acceptable",
+            "metric": primary,
+            "train": train,
+            "val": val,
+            "gap": gap,
+            "verdict": "Concerning" if gap > 0.05 else "Acceptable",
             "rule": "Concerning when the gap is above 0.05 and training lies outside the interval of validation",
         },
         "baselines": _baselines(task, X, y, parts, primary, val, higher),
-        "cross_validation": None, "best_params": params,
+        "cross_validation": None,
+        "best_params": params,
         "determinism": {
-            "level": "exact on the same hardware, versions and thread count", "why": "all randomness comes from the root seed",
+            "level": "exact on the same hardware, versions and threads",
+            "why": "all randomness comes from the root seed",
             "resume": {"kind": "replay", "exact": True, "why": "short: trained again from round 0"},
         },
         "test_openings": ["final evaluation", "baseline dummy", "baseline linear"],
         "findings": [
-            {"code": "column.imputed", "severity": "info", "where": "age", "what": "12 missing values were imputed", "why": "", "fix": "", "evidence": {}},
-            {"code": "leak.group_suspected", "severity": "warning", "where": "tenure", "what": "rows of one customer may lie on both sides",
-             "why": "a random split then measures memory", "fix": "Name the column under data.columns.group", "evidence": {"rows": 3}},
+            {
+                "code": "column.imputed",
+                "severity": "info",
+                "where": "age",
+                "what": "12 missing values were imputed",
+                "why": "",
+                "fix": "",
+                "evidence": {},
+            },
+            {
+                "code": "leak.group_suspected",
+                "severity": "warning",
+                "where": "tenure",
+                "what": "rows of one customer may lie on both sides",
+                "why": "a random split then measures memory",
+                "fix": "Name the column under data.columns.group",
+                "evidence": {"rows": 3},
+            },
         ],
-        "seconds": {"data": 0.1, "checks": 0.5, "baselines": 0.4, "fit": 2.0, "evaluate": 0.1, "export": 0.1, "total": 4.2},
+        "seconds": {
+            "data": 0.1,
+            "checks": 0.5,
+            "baselines": 0.4,
+            "fit": 2.0,
+            "evaluate": 0.1,
+            "export": 0.1,
+            "total": 4.2,
+        },
         "digests": {"spec": "a" * 64, "data": "b" * 64, "model": "c" * 64, "predictions": "d" * 64, "facts": "e" * 64},
         "artifacts": {"model": "model/native", "report": "report.md"},
-        "launch": {"base": "/somewhere", "overrides": [], "frames": []}, "threads": 2,
-    }  # fmt: skip
+        "launch": {"base": "/somewhere", "overrides": [], "frames": []},
+        "threads": 2,
+    }
 
 
 def _baselines(
@@ -243,9 +309,14 @@ def _write_predictions(
 
 
 def _write_rest(
-    run: Path, names: list[str], X: np.ndarray, y: np.ndarray, parts: dict[str, np.ndarray], primary: str,
+    run: Path,
+    names: list[str],
+    X: np.ndarray,
+    y: np.ndarray,
+    parts: dict[str, np.ndarray],
+    primary: str,
     scores: dict[str, dict[str, float]],
-) -> None:  # fmt: skip
+) -> None:
     columns = [
         {
             "name": "row_id",
@@ -286,12 +357,49 @@ def _write_rest(
     _write(run / "data" / "schema.json", {"columns": columns})
     _write(run / "data" / "fingerprint.json", {"digest": "b" * 64, "files": {}})
     pd.DataFrame({"row": np.arange(len(y))}).to_parquet(run / "data" / "split.parquet", index=False)
-    _write(run / "checks.json", {"checks": [
-        {"name": "shared_rows", "group": "data", "verdict": "clean", "saw": "0 of 240 validation rows are in training", "findings": [], "seconds": 0.01, "lifted": False},
-        {"name": "target_copy", "group": "data", "verdict": "not checked", "saw": "only with numeric columns", "findings": [], "seconds": 0.01, "lifted": False},
-        {"name": "group_leak", "group": "data", "verdict": "warning", "saw": "1 suspicious column", "findings": [{}], "seconds": 0.02, "lifted": True},
-        {"name": "overfits_few_rows", "group": "model", "verdict": "ok", "saw": "64 rows learned to 0.99", "findings": [], "seconds": 0.2, "lifted": False},
-    ]})  # fmt: skip
+    _write(
+        run / "checks.json",
+        {
+            "checks": [
+                {
+                    "name": "shared_rows",
+                    "group": "data",
+                    "verdict": "clean",
+                    "saw": "0 of 240 validation rows are in training",
+                    "findings": [],
+                    "seconds": 0.01,
+                    "lifted": False,
+                },
+                {
+                    "name": "target_copy",
+                    "group": "data",
+                    "verdict": "not checked",
+                    "saw": "only with numeric columns",
+                    "findings": [],
+                    "seconds": 0.01,
+                    "lifted": False,
+                },
+                {
+                    "name": "group_leak",
+                    "group": "data",
+                    "verdict": "warning",
+                    "saw": "1 suspicious column",
+                    "findings": [{}],
+                    "seconds": 0.02,
+                    "lifted": True,
+                },
+                {
+                    "name": "overfits_few_rows",
+                    "group": "model",
+                    "verdict": "ok",
+                    "saw": "64 rows learned to 0.99",
+                    "findings": [],
+                    "seconds": 0.2,
+                    "lifted": False,
+                },
+            ]
+        },
+    )
     _write(run / "baselines.json", {"metric": primary, "baselines": [{"name": "dummy", "rows": 10, "val": 0.5}]})
     folds = [
         {"fold": i, "rows": 50, "rounds": 20 + i, "metrics": {primary: scores["val"][primary] + 0.01 * (i - 1)}}
@@ -307,11 +415,20 @@ def _write_rest(
             "std": {primary: 0.01},
         },
     )
-    _write(run / "environment.json", {
-        "trainwright": "0.1.0", "python": "3.11.9", "platform": "Linux", "packages": {"numpy": "2.3.1", "scikit-learn": "1.9.1"},
-        "hardware": {"cpu": "Some CPU", "cores": 2, "memory_bytes": 8_000_000_000, "gpus": []}, "threads": 2,
-        "seeds": {"root": 42, "random": 42, "numpy": 42}, "git": {"commit": "f" * 40, "dirty": False}, "command": ["trainwright", "train", "spec.yaml"],
-    })  # fmt: skip
+    _write(
+        run / "environment.json",
+        {
+            "trainwright": "0.1.0",
+            "python": "3.11.9",
+            "platform": "Linux",
+            "packages": {"numpy": "2.3.1", "scikit-learn": "1.9.1"},
+            "hardware": {"cpu": "Some CPU", "cores": 2, "memory_bytes": 8_000_000_000, "gpus": []},
+            "threads": 2,
+            "seeds": {"root": 42, "random": 42, "numpy": 42},
+            "git": {"commit": "f" * 40, "dirty": False},
+            "command": ["trainwright", "train", "spec.yaml"],
+        },
+    )
     (run / "spec.yaml").write_text("data: {train_path: churn.csv, target: churned}\n")
     (run / "resolved.yaml").write_text("name: churn  # from the file name\n")
     _write(run / "model" / "native" / "scorer.json", {"format": 1, "engine": "sklearn", "members": 1})

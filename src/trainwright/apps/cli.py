@@ -64,13 +64,19 @@ def make_app(*, rich_help: bool) -> typer.Typer:
     return app
 
 
-def _root(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an internal error.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"trainwright {__version__}")
         raise typer.Exit
+
+
+def _root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an internal error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Options of the command itself; `run` reads ``--debug`` from the arguments."""
 
 
 def _outcome(arguments: Sequence[str], *, as_json: bool, debug: bool) -> Answer | Failure | int:

@@ -14,7 +14,7 @@ def number(value: JsonValue) -> str:
     size = abs(value)
     if size >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.4g}" if size < 0.1 else f"{value:.4f}" if size < 10 else f"{value:.2f}"
+    return f"{value:.4g}" if 0 < size < 0.001 else f"{value:.4f}" if size < 10 else f"{value:.2f}"
 
 
 def duration(seconds: float) -> str:

@@ -1,7 +1,7 @@
-"""What a careful engineer would write into a spec after looking at the data: columns to leave out, groups, time, metric."""
+"""What a careful engineer would write into a spec after a look at the data: what to leave out, groups, time, metric."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
 from trainwright.checks.after_fact import find_after_the_fact
 from trainwright.checks.future import find_future
@@ -13,11 +13,8 @@ from trainwright.checks.time_order import LEAK, TimeOrder, find_time
 from trainwright.core.tasks import Task
 from trainwright.data.dataset import Dataset, Kind
 
-SplitStrategy = Literal["random", "stratified", "group", "time"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reasoned:
+class Reasoned(NamedTuple):
     """A value for the spec and the reason for it, a sentence for its comment."""
 
     value: str
@@ -29,14 +26,14 @@ class Advice:
     """What to write into the spec.
 
     ``ignore``: columns for ``data.columns.ignore``. ``group``: ``data.columns.group``. ``time``: the column for
-    ``data.columns.time`` and ``data.split.column``. ``strategy`` and ``metric`` are always given. ``notes`` are
-    sentences for comments: things seen that need a person's decision.
+    ``data.columns.time`` and ``data.split.column``. ``split`` (the strategy) and ``metric`` are always given.
+    ``notes`` are sentences for comments: things seen that need a person's decision.
     """
 
     ignore: tuple[Reasoned, ...]
     group: Reasoned | None
     time: Reasoned | None
-    strategy: Reasoned
+    split: Reasoned
     metric: Reasoned
     notes: tuple[str, ...]
 
@@ -48,12 +45,11 @@ def advise(dataset: Dataset) -> Advice:
     order = find_time(dataset)
     time = order if order is not None and order.alike >= LEAK and order.column is not None else None
     kept = {e.column for e in (group,) if e is not None} | {t.column for t in (time,) if t is not None}
-    strategy = _strategy(dataset, group, time)
     return Advice(
         ignore=_ignored(dataset, {c for c in kept if c is not None}),
         group=None if group is None else Reasoned(value=group.column, why=group.sentence),
         time=None if time is None or time.column is None else Reasoned(value=time.column, why=time.sentence),
-        strategy=strategy,
+        split=_split(dataset, group, time),
         metric=_metric(dataset),
         notes=_notes(dataset, groups, order, time),
     )
@@ -81,7 +77,7 @@ def _ignored(dataset: Dataset, kept: set[str]) -> tuple[Reasoned, ...]:
     )
 
 
-def _strategy(dataset: Dataset, group: GroupEvidence | None, time: TimeOrder | None) -> Reasoned:
+def _split(dataset: Dataset, group: GroupEvidence | None, time: TimeOrder | None) -> Reasoned:
     if time is not None:
         return Reasoned(
             value="time", why="rows are in time and resemble their neighbours: train on the past, judge on the future"

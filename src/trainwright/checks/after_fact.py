@@ -1,10 +1,10 @@
 """Columns that only exist after the fact: filled in (or left blank) because of what the target turned out to be."""
 
-import re
 from typing import TYPE_CHECKING
 
 from trainwright.checks.contract import CheckResult, leak_result, not_checked
 from trainwright.checks.rows import OpenRows, sample
+from trainwright.checks.words import tells_an_outcome
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.tasks import Task
 from trainwright.data.dataset import Dataset
@@ -22,11 +22,6 @@ PURE, PURE_NAMED = 0.97, 0.9
 LIFT = 2.0  # times rarer that the other classes get
 BOTH_SIDES = 0.99  # filled means one class and blank the other: the column is the target
 EXPLAINED = 0.5  # share of a numeric target's variance told by the blanks alone (assumption)
-_AFTER = frozenset(
-    "cancel cancelled canceled cancellation churned close closed closure end ended termination terminated exit resolved "
-    "resolution refund refunded outcome result settled settlement recovered recovery collection chargeoff death died "
-    "discharge discharged diagnosis delivered returned payoff default writeoff final reason left".split()
-)
 
 
 def check_after_the_fact(dataset: Dataset) -> CheckResult:
@@ -75,7 +70,7 @@ def _class_told(name: str, blank: "np.ndarray", y: "np.ndarray", dataset: Datase
     base = np.bincount(y, minlength=size) / len(y)
     sides = {"filled": ~blank, "blank": blank}
     pure: dict[str, tuple[int, float]] = {}
-    limit = PURE_NAMED if _AFTER & _words(name) else PURE
+    limit = PURE_NAMED if tells_an_outcome(name) else PURE
     for side, mask in sides.items():
         shares = np.bincount(y[mask], minlength=size) / mask.sum()
         top = int(shares.argmax())
@@ -89,10 +84,6 @@ def _class_told(name: str, blank: "np.ndarray", y: "np.ndarray", dataset: Datase
     )
     both = len(pure) == 2 and min(share for _, share in pure.values()) >= BOTH_SIDES and size == 2
     return _finding(name, Severity.ERROR if both else Severity.WARNING, told, max(s for _, s in pure.values()))
-
-
-def _words(name: str) -> set[str]:
-    return {w.lower() for w in re.findall(r"[A-Za-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name))}
 
 
 def _finding(column: str, severity: Severity, told: str, share: float) -> Finding:

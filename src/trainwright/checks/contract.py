@@ -13,7 +13,7 @@ Group: TypeAlias = Literal["data", "model", "plan", "environment"]
 
 
 class Verdict(StrEnum):
-    """How a check ended. Leak checks end in `LEAK`, `CLEAN`, `WARNING` (a suspicion) or `NOT_CHECKED`, never in `OK`."""
+    """How a check ended. A leak check ends in `LEAK`, `CLEAN`, `WARNING` (a suspicion) or `NOT_CHECKED`."""
 
     OK = "ok"
     CLEAN = "clean"

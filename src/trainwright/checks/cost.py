@@ -50,7 +50,10 @@ def forecast(job: Job, clock: Clock) -> Forecast:
         power = max(power, 1.0 if job.plan.unit == "fit" else 0.5)
     a_round = large_seconds / large_rounds * (rows / len(large_rows)) ** power
     fewest = min(job.plan.rounds, USEFUL_ROUNDS)
-    measured = f"{len(large_rows):,} rows, {large_rounds} {job.plan.unit}s in {large_seconds:.2f} s, growing as rows^{power:.1f}"
+    measured = (
+        f"{len(large_rows):,} rows, {large_rounds} {job.plan.unit}s in {large_seconds:.2f} s, "
+        f"growing as rows^{power:.1f}"
+    )
     return Forecast(at_most=a_round * job.plan.rounds, at_least=a_round * fewest, measured=measured)
 
 
@@ -61,17 +64,20 @@ def check_cost(job: Job, clock: Clock, time_budget_s: float | None) -> CheckResu
         return not_checked(NAME, "plan", "The timed fits gave no number to forecast from.")
     early = " (early stopping may end it sooner)" if job.plan.patience else ""
     saw = f"Timed {seen.measured}: forecast at most {seen.at_most:.1f} s for {job.plan.rounds} {job.plan.unit}s{early}"
+    note = _finding(
+        "plan.forecast", Severity.INFO, job, f"training is forecast to take at most {seen.at_most:.1f} s", seen
+    )
     if time_budget_s is None:
-        return plain_result(NAME, "plan", f"{saw}; no time budget is set.")
-    saw += f", {time_budget_s:g} s are allowed."
+        return plain_result(NAME, "plan", f"{saw}; no time budget is set.", [note])
+    saw += f", {time_budget_s:g} s are left."
     room = SHARE * time_budget_s
     if seen.at_least > room:
-        what = f"needs a forecast {seen.at_least:.0f} s for a model worth having, {room:.0f} s of the budget can go to training"
+        what = f"needs {seen.at_least:.0f} s for a model worth having by the forecast, {room:.0f} s can go to training"
         return plain_result(NAME, "plan", saw, [_finding("plan.does_not_fit", Severity.ERROR, job, what, seen)])
     if seen.at_most > room:
-        what = f"all {job.plan.rounds} {job.plan.unit}s would take up to {seen.at_most:.0f} s: the budget may end training first"
+        what = f"all {job.plan.rounds} {job.plan.unit}s may take {seen.at_most:.0f} s: the budget may end it first"
         return plain_result(NAME, "plan", saw, [_finding("plan.may_be_cut", Severity.INFO, job, what, seen)])
-    return plain_result(NAME, "plan", saw)
+    return plain_result(NAME, "plan", saw, [note])
 
 
 def _timed(job: Job, rows: "np.ndarray", clock: Clock) -> tuple[float, int]:
@@ -88,5 +94,5 @@ def _finding(code: str, severity: Severity, job: Job, what: str, seen: Forecast)
         what=what,
         why="A run that is cut off before it has learnt anything wastes all of its time.",
         fix="Raise training.time_budget, lower training.rounds, or choose a cheaper model_type",
-        evidence={"at_most_s": round(seen.at_most, 2), "at_least_s": round(seen.at_least, 2)},
+        evidence={"forecast_s": round(seen.at_most, 2), "at_least_s": round(seen.at_least, 2)},
     )

@@ -29,7 +29,7 @@ def check_memory(data_bytes: int, available: int | None = None) -> CheckResult:
     """Compare the memory that is free with what training takes; ``available`` in bytes, by default as measured."""
     free = _available_memory() if available is None else available
     needed = int(MEMORY_TIMES * data_bytes)
-    saw = f"{free / GB:.1f} GB of memory available, about {needed / GB:.2f} GB needed for {data_bytes / GB:.2f} GB of data."
+    saw = f"{free / GB:.1f} GB of memory available, about {needed / GB:.2f} GB needed."
     what = f"training needs about {needed / GB:.2f} GB more memory, {free / GB:.2f} GB are available"
     fix = "Use a larger machine, or fewer rows or columns"
     return plain_result(MEMORY, "environment", saw, [_short("memory", what, fix)] if free < needed else [])

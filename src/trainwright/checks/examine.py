@@ -88,20 +88,24 @@ def examine_data(
 
 
 def examine_model(
+    dataset: Dataset,
     job: Job,
     *,
     lifted: Mapping[str, bool] | None = None,
     time_budget_s: float | None = None,
     clock: Clock | None = None,
 ) -> list[CheckResult]:
-    """Run the model checks and, when the model fits a sample, the cost forecast. ``time_budget_s``: what is left."""
+    """Look at the machine, try the model on a few rows, forecast its cost against ``time_budget_s`` (what is left)."""
     clock = clock or SystemClock()
     require_known(lifted or {})
+    machine = examine_environment(
+        folder=job.workdir, data_bytes=dataset.memory_bytes, threads=job.threads, device=job.device, lifted=lifted
+    )
     start = clock.elapsed()
     results = check_model(job, clock)
     share = (clock.elapsed() - start) / len(results)
-    results = [_marked(r, lifted, share) for r in results]
-    if any(f for r in results if r.name == FITS for f in r.findings):
+    results = [*machine, *(_marked(r, lifted, share) for r in results)]
+    if any(r.name == FITS and r.findings for r in results):
         return [*results, _marked(not_checked(COST, "plan", "The model did not fit a sample."), lifted, 0.0)]
     return [*results, _timed(lambda: check_cost(job, clock, time_budget_s), lifted, clock)]
 

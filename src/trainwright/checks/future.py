@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from trainwright.checks.contract import CheckResult, leak_result, not_checked
-from trainwright.checks.rows import is_numeric, stretch
+from trainwright.checks.rows import is_numeric, order_values, stretch
 from trainwright.checks.time_order import find_time
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.tasks import Task
@@ -30,9 +30,7 @@ def check_future(dataset: Dataset) -> CheckResult:
             NAME, "data", "No column says in which order the rows came, so there is no future to look for."
         )
     if dataset.target.task is Task.MULTICLASS:
-        return not_checked(
-            NAME, "data", "The target has more than two classes; later values are looked for in numbers and yes/no."
-        )
+        return not_checked(NAME, "data", "The target has more than two classes; only numbers and yes/no are compared.")
     columns = [c.name for c in dataset.schema.features if is_numeric(dataset.train.frame[c.name])]
     windows = _windows(dataset, columns, order.column)
     if windows is None:
@@ -44,7 +42,10 @@ def check_future(dataset: Dataset) -> CheckResult:
         without, with_future = _explained(past, values), _explained(_beside(past, future), values)
         if with_future >= EXPLAINED and with_future - without >= MARGIN:
             findings.append(_finding(name, without, with_future))
-    saw = f"Compared {len(columns)} numeric columns with the target up to {max(WINDOWS)} rows earlier and later on {len(past):,} rows."
+    saw = (
+        f"Compared {len(columns)} numeric columns with the target up to {max(WINDOWS)} rows earlier and later, "
+        f"on {len(past):,} rows."
+    )
     return leak_result(NAME, saw, findings)
 
 
@@ -71,11 +72,12 @@ def _windows(
 
     rows = stretch(dataset, ROWS)
     frame, y, place = rows.frame, rows.y, rows.rows - rows.rows.min()
-    if order is not None and not frame[order].is_monotonic_increasing:  # the file is not in time order
-        by_time = np.argsort(frame[order].to_numpy(), kind="stable")
+    by_time = np.arange(len(rows)) if order is None else np.argsort(order_values(frame[order]), kind="stable")
+    if np.any(np.diff(by_time) != 1):  # the file is not in time order
         frame, y, place = frame.iloc[by_time], y[by_time], np.arange(len(y))
-    line = pd.Series(np.nan, index=range(int(place.max()) + 1))
-    line.iloc[place] = y
+    at = np.full(int(place.max()) + 1, np.nan)
+    at[place] = y
+    line = pd.Series(at)
     # Rows of the sealed test part leave holes; in a random split long windows would never be whole, so holes are
     # bridged by the value before: 20% of holes blur a mean, they do not hide it.
     filled = line.ffill().bfill() if line.isna().any() else line
@@ -115,8 +117,8 @@ def _finding(column: str, without: float, with_future: float) -> Finding:
         severity=Severity.ERROR,
         where=column,
         what=(
-            f"is made of later values of the target: they explain {with_future:.1%} of it, the present and earlier ones "
-            f"{without:.1%}"
+            f"is made of later values of the target: with them {with_future:.1%} of it is explained, "
+            f"with the present and earlier ones {without:.1%}"
         ),
         why="When the model is used, those values do not exist yet.",
         fix=f"Add {column} to data.columns.ignore, or compute it from earlier rows only",

@@ -1,15 +1,16 @@
 """Group leakage: the same person (patient, customer, machine...) on both sides of the split."""
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainwright.checks.contract import CheckResult, leak_result
 from trainwright.checks.rows import OpenRows, codes, is_numeric, sample
+from trainwright.checks.words import has_code_word, stands_for_somebody
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.tasks import Task
+from trainwright.data.canonical import row_hashes
 from trainwright.data.dataset import Column, Dataset, Kind, Part
 
 if TYPE_CHECKING:
@@ -18,16 +19,6 @@ if TYPE_CHECKING:
 
 NAME = "group_leakage"
 ROWS = 200_000  # assumption: the groups of a larger table are still met several times in a sample of this size
-
-# People: such a column stands for somebody even alone ("subject#"). Things need a code word beside ("device_id").
-_PEOPLE = frozenset(
-    "subject patient pat person participant respondent individual customer client user member player student pupil "
-    "employee worker household speaker writer donor voter borrower applicant visitor subscriber".split()
-)
-_THINGS = frozenset(
-    "device machine engine vehicle sensor turbine session account case animal family driver unit".split()
-)
-_CODES = frozenset("id ids nbr nr num number no code key uuid guid hash index identifier name".split())
 
 # Measured on the public data sets, tables in docs/checks.md.
 MIN_GROUPS = 5
@@ -90,22 +81,6 @@ def find_groups(dataset: Dataset) -> tuple[GroupEvidence, ...]:
     return tuple(sorted(found, key=lambda e: (not e.certain, -len(e.fixed), -abs(e.alike), e.column)))
 
 
-def stands_for_somebody(name: str) -> bool:
-    """Whether a column name is that of a person, or the code of a thing that is met again: ``subject#``, ``userId``."""
-    words = _words(name)
-    if not words <= _PEOPLE | _THINGS | _CODES:
-        return False
-    return bool(words & _PEOPLE) or bool(words & _THINGS and words & _CODES)
-
-
-def _has_code_word(name: str) -> bool:
-    return bool(_words(name) & _CODES) or "#" in name
-
-
-def _words(name: str) -> set[str]:
-    return {w.lower() for w in re.findall(r"[A-Za-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name))}
-
-
 def shared_rows(train: Part, other: Part, column: str) -> int:
     """How many rows of the other part belong to a group that the training rows also hold."""
     import numpy as np
@@ -135,7 +110,7 @@ def _evidence(column: Column, task: Task, rows: OpenRows) -> GroupEvidence | Non
     if not named and len(fixed) < FIXED_COLUMNS:
         return None
     certain = named and (bool(fixed) or abs(alike) >= max(ALIKE, noise))
-    if named and not certain and is_numeric(values) and not _has_code_word(column.name):
+    if named and not certain and is_numeric(values) and not has_code_word(column.name):
         return None  # a count of people, not a person
     return GroupEvidence(
         column=column.name,
@@ -210,7 +185,7 @@ def _named_straddles(dataset: Dataset, column: str) -> list[Finding]:
         findings.append(_straddle(column, "validation", shared, len(dataset.val), Severity.ERROR, "named in the spec"))
     test = dataset.test
     if test is not None and test.group_hashes is not None:
-        open_hashes = group_hashes(dataset.train.frame[column])
+        open_hashes = row_hashes(dataset.train.frame, [column])
         shared = int(np.isin(test.group_hashes, open_hashes).sum())
         if shared:
             findings.append(_straddle(column, "test", shared, test.num_rows, Severity.ERROR, "named in the spec"))
@@ -250,15 +225,8 @@ def _straddle(
         code="leak.group",
         severity=severity,
         where=column,
-        what=f"{shared:,} of {size:,} {part} rows ({shared / size:.0%}) belong to a group that is also trained on ({reason})",
-        why="A model can recognise the group instead of learning the rule, and the score promises what new groups will not get.",
-        fix=f"Set data.columns.group: {column} and data.split.strategy: group, or lift the check with checks: {{{NAME}: false}}",
+        what=f"{shared:,} of {size:,} {part} rows ({shared / size:.0%}) belong to a group also trained on ({reason})",
+        why="A model can recognise the group instead of the rule; the score is not what new groups will get.",
+        fix=f"Set data.columns.group: {column} and data.split.strategy: group, or lift with checks: {{{NAME}: false}}",
         evidence=facts,
     )
-
-
-def group_hashes(values: "pd.Series") -> "np.ndarray":
-    """Uint64 of each value, as the sealed test part holds them."""
-    from trainwright.checks.hashes import row_hashes
-
-    return row_hashes(values.to_frame(), [str(values.name)])

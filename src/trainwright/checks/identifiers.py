@@ -4,7 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 from trainwright.checks.contract import CheckResult, plain_result
-from trainwright.checks.rows import is_numeric, sample
+from trainwright.checks.rows import order_values, sample
 from trainwright.core.findings import Finding, Severity
 from trainwright.data.dataset import Column, Dataset, Kind
 
@@ -50,8 +50,8 @@ def _identifies(column: Column, values: "pd.Series") -> str:
     if distinct < UNIQUE:
         return ""
     named = bool(_ID_NAME.search(column.name) or _CAMEL_ID.search(column.name))
-    if is_numeric(values):
-        x = present.to_numpy(dtype=np.float64)
+    x = order_values(present)
+    if np.all(np.isfinite(x)):
         if not np.all(x == np.floor(x)) or distinct < 1.0:
             return ""
         counts = len(values) == len(present) and bool(np.all(np.diff(x) > 0))  # rows are in file order

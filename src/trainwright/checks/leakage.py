@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from trainwright.checks.contract import CheckResult, leak_result, not_checked
 from trainwright.checks.future import is_past
@@ -13,9 +12,6 @@ from trainwright.core.findings import Finding, Severity
 from trainwright.core.seeds import Seeds
 from trainwright.core.tasks import Task
 from trainwright.data.dataset import Column, Dataset, Kind
-
-if TYPE_CHECKING:
-    import numpy as np
 
 NAME = "target_leakage"
 ROWS = 20_000  # assumption: the skill of one column is known to 1% from so many rows
@@ -57,16 +53,17 @@ class _Look:
 
 
 def check_target_leakage(dataset: Dataset) -> CheckResult:
-    """Score each feature column alone on rows it was not fitted on, and look for copies and transforms of the target."""
+    """Score each feature alone on rows it was not fitted on, and look for copies and transforms of the target."""
     features = dataset.schema.features
     if len(dataset.train) + len(dataset.val) < MIN_ROWS or not features:
-        why = f"{len(dataset.train) + len(dataset.val)} rows and {len(features)} features are too few to judge a column by."
+        rows = len(dataset.train) + len(dataset.val)
+        why = f"{rows} rows and {len(features)} features are too few to judge a column by."
         return not_checked(NAME, "data", why)
     look = _look(dataset, features)
     strongest = max(look.skills, key=lambda name: look.skills[name])
     grouped = f", whole groups of {look.grouped_by} on one side" if look.grouped_by else ""
     saw = (
-        f"Scored {len(features)} columns one by one on {look.rows.described}, each on other rows than it was fitted on{grouped}; "
+        f"Scored {len(features)} columns one by one on {look.rows.described}, on rows not fitted on{grouped}; "
         f"the strongest is {strongest} with a skill of {look.skills[strongest]:.3f} (0 a constant guess, 1 perfect)."
     )
     return leak_result(NAME, saw, [_finding(s) for s in _suspects(dataset, look)])

@@ -158,7 +158,7 @@ def _check_beats(job: Job, fit: _SmallFit) -> CheckResult:
     saw = f"On {fit.new.rows:,} validation rows: {name} {reached:.4g}, {guess:.4g} for a constant guess."
     if reached < guess or job.plan.family == "dummy":
         return plain_result(BEATS, "model", saw)
-    what = f"trained on {fit.known.rows:,} rows it does no better than a constant guess ({name} {reached:.4g} against {guess:.4g})"
+    what = f"is no better than a constant guess after {fit.known.rows:,} rows ({name} {reached:.4g}, guess {guess:.4g})"
     fix = "The features may say nothing about the target; expect little, or look for a mistake in the data"
     return plain_result(BEATS, "model", saw, [_finding("model.no_better_than_dummy", Severity.WARNING, job, what, fix)])
 
@@ -183,14 +183,17 @@ def _check_memory(job: Job, clock: Clock) -> CheckResult:
         return not_checked(MEMORISES, "model", f"No {MEMORY_ROWS} training rows differ in features and target.")
     small = small_job(job, np.repeat(few, COPIES), rounds=MEMORY_ROUNDS)
     small = replace(small, train=replace(small.train, weight=None))
-    with session(small) as opened:
-        trained = train(opened, clock, SECONDS)
-        predicted = opened.predict(small.train.X)
+    try:
+        with session(small) as opened:
+            trained = train(opened, clock, SECONDS)
+            predicted = opened.predict(small.train.X)
+    except Exception as error:  # noqa: BLE001 - it fits a sample: that these few rows do not suit it is no fault
+        return not_checked(MEMORISES, "model", f"{MEMORY_ROWS} rows cannot be trained on: {error}")
     if trained.cut_short:
         return not_checked(MEMORISES, "model", f"{MEMORY_ROWS} rows took more than {SECONDS:g} s to train on.")
     guess = loss(small.train.y, _guess(small.train, small.train.rows, job), job.task)
     gone = 1.0 - loss(small.train.y, predicted, job.task) / guess if np.all(np.isfinite(predicted)) else 0.0
-    saw = f"{len(few)} rows, {COPIES} copies each, {trained.rounds} {job.plan.unit}s: {gone:.0%} of a guess's loss is gone."
+    saw = f"{len(few)} rows, {COPIES} copies each, {trained.rounds} {job.plan.unit}s: {gone:.0%} of the loss is gone."
     if gone >= LEARNT:
         return plain_result(MEMORISES, "model", saw)
     severity = Severity.WARNING if gone >= NOTHING else Severity.ERROR
@@ -202,7 +205,7 @@ def _check_memory(job: Job, clock: Clock) -> CheckResult:
 
 
 def _different_rows(job: Job) -> "np.ndarray | None":
-    """A few training rows that differ in features, of different classes or with different values; None if there are none."""
+    """A few training rows that differ in features and have different targets; None if there are none."""
     import numpy as np
 
     candidates = spread_rows(job, 500)

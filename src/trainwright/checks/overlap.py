@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainwright.checks.contract import CheckResult, leak_result, not_checked
-from trainwright.checks.hashes import row_hashes
 from trainwright.checks.rows import codes, sample
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.tasks import Task
+from trainwright.data.canonical import row_hashes
 from trainwright.data.dataset import Dataset, Kind
 
 if TYPE_CHECKING:

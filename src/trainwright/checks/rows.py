@@ -109,3 +109,13 @@ def numbers(values: "pd.Series") -> "np.ndarray":
         return np.where(values.isna().to_numpy(), np.nan, seconds)
     found = codes(values).astype(np.float64)
     return np.where(found < 0, np.nan, found)
+
+
+def order_values(values: "pd.Series") -> "np.ndarray":
+    """Float64 numbers that sort as the column does: dates as epoch seconds, digits in text as numbers, else NaN."""
+    import numpy as np
+    import pandas as pd
+
+    if is_numeric(values) or values.dtype.kind == "M":
+        return numbers(values)
+    return np.asarray(pd.to_numeric(values, errors="coerce"), dtype=np.float64)

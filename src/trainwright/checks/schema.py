@@ -30,7 +30,8 @@ def check_schema(dataset: Dataset) -> CheckResult:
             continue
         findings += _differences(dataset, column, train[column.name], val[column.name])
     saw = (
-        f"Compared {len(dataset.schema.features)} feature columns of training and validation ({dataset.split.strategy} split)"
+        f"Compared {len(dataset.schema.features)} feature columns of training and validation rows, "
+        f"{dataset.split.strategy} split"
         f"{', and the test files column by column' if dataset.test is not None else ''}."
     )
     return plain_result(NAME, "data", saw, findings)
@@ -84,7 +85,7 @@ def _shifted(name: str, train: "pd.Series", val: "pd.Series") -> list[Finding]:
     distance = float(ks_2samp(a, b, method="asymp").statistic)
     if distance < SHIFT:
         return []
-    what = f"has another distribution in validation (median {np.median(b):g}, in training {np.median(a):g}; distance {distance:.2f})"
+    what = f"is shifted: its median is {np.median(a):g} in training, {np.median(b):g} in validation (KS {distance:.2f})"
     return [_finding("schema.shifted", Severity.WARNING, name, what)]
 
 

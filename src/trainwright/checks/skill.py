@@ -105,7 +105,8 @@ def _goals(y: "np.ndarray", task: Task) -> "np.ndarray":
 
     if task is not Task.MULTICLASS:
         return y.astype(np.float64)[:, None]
-    return np.eye(int(y.max()) + 1)[y]
+    hot: np.ndarray = np.eye(int(y.max()) + 1)[y]
+    return hot
 
 
 def _bin_means(bins: "np.ndarray", goals: "np.ndarray", size: int) -> "np.ndarray":

@@ -1,4 +1,4 @@
-"""Problems of the target: one class, rare classes, a number taken for classes or the reverse, a cap, imbalance, few rows."""
+"""Problems of the target: one class, rare classes, numbers taken for classes, a cap, imbalance, few rows."""
 
 from typing import TYPE_CHECKING
 
@@ -43,8 +43,8 @@ def check_imbalance(dataset: Dataset) -> CheckResult:
     share = float(counts[rarest] / max(counts.sum(), 1))
     classes = dataset.target.classes
     saw = (
-        f"{len(classes)} classes in {int(counts.sum()):,} training rows, from {classes[most]} with {int(counts[most]):,} "
-        f"to {classes[rarest]} with {int(counts[rarest]):,} ({share:.2%})."
+        f"{len(classes)} classes in {int(counts.sum()):,} training rows, from {classes[most]} with "
+        f"{int(counts[most]):,} to {classes[rarest]} with {int(counts[rarest]):,} ({share:.2%})."
     )
     relative = share * len(classes)
     if relative >= IMBALANCED * 2:
@@ -96,7 +96,8 @@ def _classes(dataset: Dataset) -> CheckResult:
     target = dataset.target
     train = np.bincount(dataset.train.y, minlength=target.num_classes)
     val = np.bincount(dataset.val.y, minlength=target.num_classes)
-    saw = f"{target.num_classes} classes of {target.name} in {len(dataset.train):,} training and {len(dataset.val):,} validation rows."
+    rows = f"{len(dataset.train):,} training and {len(dataset.val):,} validation rows"
+    saw = f"{target.num_classes} classes of {target.name} in {rows}."
     if int((train > 0).sum()) < 2:
         only = target.classes[int(train.argmax())] if target.classes else "none"
         what = f"has a single class in the training rows ({only}), two are required"

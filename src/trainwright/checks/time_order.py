@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainwright.checks.contract import CheckResult, leak_result
-from trainwright.checks.rows import numbers, sample
+from trainwright.checks.rows import order_values, sample
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.tasks import Task
 from trainwright.data.dataset import Dataset, Kind
@@ -40,7 +40,7 @@ class TimeOrder:
     def sentence(self) -> str:
         """The evidence in words."""
         return (
-            f"{', '.join(self.parts)} say when a row was, and a row's target goes along with those of its neighbours in "
+            f"{', '.join(self.parts)} say when a row was, and a row's target goes along with its neighbours' in "
             f"time (correlation {self.alike:.2f})"
         )
 
@@ -67,13 +67,13 @@ def find_time(dataset: Dataset) -> TimeOrder | None:
         return None
     for name in named:
         return TimeOrder(
-            column=name, parts=(name,), alike=_alike(numbers(rows.frame[name]), rows.y, dataset.target.task)
+            column=name, parts=(name,), alike=_alike(order_values(rows.frame[name]), rows.y, dataset.target.task)
         )
     dates = [c.name for c in dataset.schema.columns if c.kind is Kind.DATETIME and c.missing == 0]
     best: TimeOrder | None = None
     for name in dates:
         order = TimeOrder(
-            column=name, parts=(name,), alike=_alike(numbers(rows.frame[name]), rows.y, dataset.target.task)
+            column=name, parts=(name,), alike=_alike(order_values(rows.frame[name]), rows.y, dataset.target.task)
         )
         best = order if best is None or order.alike > best.alike else best
     parts = _calendar(dataset)
@@ -85,8 +85,10 @@ def find_time(dataset: Dataset) -> TimeOrder | None:
 
 
 def _time_columns(dataset: Dataset) -> list[str]:
-    """The columns that `find_time` may ask for: numbers and dates."""
-    return [c.name for c in dataset.schema.columns if dataset.train.frame[c.name].dtype.kind in "iufM"]
+    """The columns that `find_time` may ask for: numbers, dates, and digits in identifiers."""
+    plain = {Kind.NUMERIC, Kind.DATETIME, Kind.IDENTIFIER}
+    calendar = _calendar(dataset)
+    return [c.name for c in dataset.schema.columns if c.kind in plain or c.role == "time" or c.name in calendar]
 
 
 def _could_hold_time(dataset: Dataset) -> bool:
@@ -94,16 +96,16 @@ def _could_hold_time(dataset: Dataset) -> bool:
 
 
 def _calendar(dataset: Dataset) -> tuple[str, ...]:
-    """Columns named like parts of a date that hold whole numbers of their range, year first; year and month at least."""
+    """Columns named like parts of a date with whole numbers of their range, year first; year and month at least."""
     import numpy as np
 
     found: dict[str, str] = {}
     for column in dataset.schema.columns:
         part = _part_named(column.name)
         values = dataset.train.frame[column.name]
-        if part is None or part in found or values.dtype.kind not in "iuf":
+        if part is None or part in found:
             continue
-        numbers_here = values.to_numpy(dtype=np.float64)
+        numbers_here = order_values(values)
         low, high = _PARTS[part]
         whole = bool(np.all(numbers_here == np.floor(numbers_here)))
         if whole and numbers_here.min() >= low and numbers_here.max() <= high:
@@ -125,7 +127,7 @@ def _stamp(frame: "pd.DataFrame", parts: tuple[str, ...]) -> "np.ndarray":
     stamp = np.zeros(len(frame))
     for name in parts:
         base = 100 if name != parts[0] else 1  # every part after the year has two digits
-        stamp = stamp * base + frame[name].to_numpy(dtype=np.float64)
+        stamp = stamp * base + order_values(frame[name])
     return stamp
 
 
@@ -136,7 +138,7 @@ def _counter(dataset: Dataset, frame: "pd.DataFrame", stamp: "np.ndarray") -> st
     for column in dataset.schema.columns:
         if column.name not in frame.columns or column.kind is Kind.DATETIME or column.missing:
             continue
-        values = numbers(frame[column.name])
+        values = order_values(frame[column.name])
         order = np.lexsort((values, stamp))
         if np.all(np.diff(values[order]) > 0) and np.all(values == np.floor(values)):
             return column.name
@@ -144,7 +146,7 @@ def _counter(dataset: Dataset, frame: "pd.DataFrame", stamp: "np.ndarray") -> st
 
 
 def _alike(times: "np.ndarray", y: "np.ndarray", task: Task) -> float:
-    """Correlation of a row's target with the mean of the rows before and after it in time; equal times in random order."""
+    """Correlation of a row's target with the mean of its neighbours in time; equal times in random order."""
     import numpy as np
 
     shuffled = np.random.default_rng(0).permutation(len(y))
@@ -169,12 +171,16 @@ def _later(dataset: Dataset, order: TimeOrder) -> tuple[bool | None, float]:
 
 
 def _times(frame: "pd.DataFrame", order: TimeOrder) -> "np.ndarray":
-    return numbers(frame[order.column]) if order.column is not None else _stamp(frame, order.parts)
+    return order_values(frame[order.column]) if order.column is not None else _stamp(frame, order.parts)
 
 
 def _judge(dataset: Dataset, order: TimeOrder, *, later: bool | None, share: float) -> list[Finding]:
     strategy = dataset.split.strategy
-    evidence = {"alike": round(order.alike, 4), "val_rows_later": round(share, 4), "strategy": strategy}
+    evidence: dict[str, float | str] = {
+        "alike": round(order.alike, 4),
+        "val_rows_later": round(share, 4),
+        "strategy": strategy,
+    }
     findings = []
     if strategy == "time" and later is False:
         what = f"the split is by time, yet only {share:.1%} of the validation rows are later than every training row"

@@ -1,6 +1,6 @@
 """The canonical form of a column: one spelling of every value, so that training rows, test rows and tomorrow's rows agree.
 
-numeric float64 or int64; boolean, categorical, text and identifier ``str`` with NaN for missing; datetime ``datetime64``.
+numeric float64; boolean, categorical, text and identifier ``str`` with NaN for missing; datetime ``datetime64``.
 """
 
 from collections.abc import Sequence
@@ -49,22 +49,21 @@ def canonical_column(values: "pd.Series", column: Column) -> "pd.Series":
 
 
 def to_numbers(values: "pd.Series") -> "pd.Series":
-    """float64 or int64; text that is no number, and infinities, become NaN."""
+    """float64; text that is no number, and infinities, become NaN. Integers too: a gap must not change the type."""
     import numpy as np
     import pandas as pd
 
-    if values.dtype.kind in "iu":
-        return values.astype("int64")
     if values.dtype.kind == "M":
         return pd.Series(np.full(len(values), np.nan), index=values.index, name=values.name)
-    if values.dtype.kind != "f":
+    if values.dtype.kind not in "iuf":
         words = {"true": "1", "false": "0"}
         text = values.astype("str").str.strip()
         lowered = text.str.lower()
         values = pd.to_numeric(text.where(~lowered.isin(words), lowered.map(words)), errors="coerce")
-    values = values.astype("float64")
-    infinite = np.isinf(values.to_numpy())
-    return values.mask(infinite) if infinite.any() else values
+    numbers = values.to_numpy(dtype="float64", copy=True)
+    numbers[np.isinf(numbers)] = np.nan
+    numbers += 0.0  # -0.0 is 0.0
+    return pd.Series(numbers, index=values.index, name=values.name, copy=False)
 
 
 def to_text(values: "pd.Series") -> "pd.Series":
@@ -129,32 +128,18 @@ def _reads(values: "pd.Series", spelled: str) -> bool:
 def row_hashes(frame: "pd.DataFrame", columns: Sequence[str]) -> "np.ndarray":
     """One uint64 a row over the named columns of a canonical frame; equal rows have equal hashes, in any file.
 
-    Numbers are hashed as float64, so that a column of integers equals itself with gaps. No columns: all rows differ.
+    No columns: all rows differ.
     """
-    import numpy as np
-
-    if not columns:
-        return np.arange(len(frame), dtype="uint64")
-    total = np.full(len(frame), 0x345678, dtype="uint64")
-    for position, name in enumerate(columns):
-        one = column_hashes(frame[name])
-        total = (total * np.uint64(0x9E3779B97F4A7C15) + np.uint64(position)) ^ one
-        total ^= total >> np.uint64(29)
-    return total
-
-
-def column_hashes(values: "pd.Series") -> "np.ndarray":
-    """One uint64 a value; all missing values are equal."""
     import numpy as np
     import pandas as pd
 
-    if values.dtype.kind in "iuf":
-        numbers = values.to_numpy(dtype="float64", copy=True)
-        numbers += 0.0  # -0.0 is 0.0
-        numbers[np.isnan(numbers)] = np.nan  # one NaN, whatever its bits
-        return pd.util.hash_array(numbers)
-    if values.dtype.kind == "M":
-        return pd.util.hash_array(values.astype("datetime64[us]").to_numpy().view("int64"))
-    codes, known = pd.factorize(values)
-    hashes = np.append(pd.util.hash_array(np.asarray(known, dtype=object), categorize=False), np.uint64(0x9E37))
-    return hashes[codes]
+    if not columns:
+        return np.arange(len(frame), dtype="uint64")
+    return pd.util.hash_pandas_object(frame[list(columns)], index=False).to_numpy()
+
+
+def column_hashes(values: "pd.Series") -> "np.ndarray":
+    """One uint64 a value of a canonical column; all missing values are equal."""
+    import pandas as pd
+
+    return pd.util.hash_pandas_object(values.to_frame(), index=False).to_numpy()

@@ -4,9 +4,9 @@ import re
 
 from trainwright.core.findings import Severity
 from trainwright.report.facts import PART_NAMES, Facts
-from trainwright.report.figures.classes import claims, reliability
 from trainwright.report.markdown import escape
 from trainwright.report.reading import mapping, text
+from trainwright.report.reliability import claims, reliability
 from trainwright.report.words import amount, metric_label, plural
 
 _FEW_ROWS = 50  # assumption: below 50 rows a share has a standard error of up to 0.07, too wide to judge a class
@@ -15,9 +15,39 @@ _OFF = 0.05  # assumption: probabilities that are 5 points off on average change
 _MOST_NAMED = 8
 
 _PROTECTED = frozenset(
-    "sex gender race ethnic ethnicity age religion nationality country disability disabled marital marriage pregnant "
-    "pregnancy orientation birth dob birthdate zip zipcode postcode postal language caste veteran immigrant citizenship "
-    "married relationship senior".split()
+    [
+        "sex",
+        "gender",
+        "race",
+        "ethnic",
+        "ethnicity",
+        "age",
+        "religion",
+        "nationality",
+        "country",
+        "disability",
+        "disabled",
+        "marital",
+        "marriage",
+        "pregnant",
+        "pregnancy",
+        "orientation",
+        "birth",
+        "dob",
+        "birthdate",
+        "zip",
+        "zipcode",
+        "postcode",
+        "postal",
+        "language",
+        "caste",
+        "veteran",
+        "immigrant",
+        "citizenship",
+        "married",
+        "relationship",
+        "senior",
+    ]
 )
 """Words in column names that point to people's protected traits or close stand-ins for them.
 
@@ -81,7 +111,7 @@ def _score_limits(facts: Facts) -> list[str]:
         found.append(f"**Does not beat the baseline {names}** on validation rows.")
     if facts.gap is not None and facts.gap.verdict == "Concerning":
         found.append(
-            f"The gap between training and validation is concerning ({amount(facts.gap.gap)} {metric_label(facts.gap.metric)})."
+            f"The gap from training to validation is large: {amount(facts.gap.gap)} {metric_label(facts.gap.metric)}."
         )
     error = calibration_error(facts)
     if error is not None and error > _OFF:
@@ -126,26 +156,24 @@ def open_questions(facts: Facts) -> tuple[str, ...]:
     columns = protected_columns(facts)
     if columns:
         found.append(
-            f"Bias: compare scores, error rates and calibration by {_named(columns)}; nothing was computed by group here."
+            f"Bias: compare scores, error rates and calibration by {_named(columns)}; none was computed by group here."
         )
     else:
         found.append(
-            "Bias: no column name points to a protected trait; ask for group labels from outside, or for close stand-ins."
+            "Bias: no column name points to a protected trait; ask for group labels, or look for close stand-ins."
         )
     if rare := rare_classes(facts):
         shown = ", ".join(f"{escape(n)} ({plural(c, 'row')})" for n, c in rare[:_MOST_NAMED])
         found.append(f"Small subgroups: how good is the model for {shown}? The held-out rows do not say.")
     if (error := calibration_error(facts)) is not None:
         state = "needs work" if error > _OFF else "looks usable"
-        found.append(
-            f"Calibration {state} (mean distance {error:.1%} on held-out rows): does it hold by group and at the working point?"
-        )
+        found.append(f"Calibration {state} (mean distance {error:.1%} on held-out rows): does it hold by group?")
     drift = [f for f in facts.findings if "drift" in f.code or "schema" in f.code]
     if drift:
         found += [f"Drift: {escape(f.sentence())}" for f in drift[:_MOST_NAMED]]
     else:
         found.append(
-            "Drift: no finding of this run reports it between the parts; rows from after the data was made were not seen."
+            "Drift: no finding reports it between the parts of the split; rows made later than the data were not seen."
         )
     if facts.gap is not None and facts.gap.gap is not None:
         found.append(

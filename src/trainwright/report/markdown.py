@@ -23,7 +23,7 @@ def escape(value: object) -> str:
     flat = flat.replace("\\", "\\\\").translate(_ENTITIES)
     flat = re.sub(r"([*~])", r"\\\1", flat)
     flat = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", flat)
-    return re.sub(r"^([#+-]|\d+(?=[.)]))", r"\\\1" if not flat[:1].isdigit() else r"\1&#8203;", flat)
+    return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", re.sub(r"^([#+-])", r"\\\1", flat))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -33,9 +33,18 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def yaml_block(values: Mapping[str, JsonValue]) -> str:
-    """A mapping as YAML lines, one a key; nested values in flow style. ``{}`` when empty."""
-    return "\n".join(f"{yaml_value(key)}: {yaml_value(value)}" for key, value in values.items()) or "{}"
+def yaml_block(values: Mapping[str, JsonValue], indent: str = "") -> str:
+    """A mapping as YAML lines: mappings and lists of text indented, what they hold in flow style. ``{}`` when empty."""
+    lines = []
+    for key, value in values.items():
+        name = f"{indent}{yaml_value(key)}:"
+        if isinstance(value, Mapping) and value:
+            lines += [name, yaml_block(value, indent + "  ")]
+        elif isinstance(value, list) and value and all(isinstance(v, str) for v in value):
+            lines += [name, *(f"{indent}  - {yaml_value(v)}" for v in value)]
+        else:
+            lines.append(f"{name} {yaml_value(value)}")
+    return "\n".join(lines) or "{}"
 
 
 def yaml_value(value: JsonValue) -> str:

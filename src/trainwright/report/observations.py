@@ -1,5 +1,7 @@
 """What the numbers of a run say, in sentences. Each sentence is computed; none is always there for show."""
 
+import itertools
+
 from trainwright.report.curves import Curve
 from trainwright.report.facts import PART_NAMES, Facts
 from trainwright.report.markdown import escape
@@ -64,9 +66,11 @@ def _settled(facts: Facts, curve: Curve, best: int, unit: str) -> str:
     reached = next(s for s, v in upto if (v - start if higher else start - v) >= _PLATEAU * gain)
     late = [v for s, v in upto if s <= best * 0.9] or [start]
     tail = (end - late[-1] if higher else late[-1] - end) / gain
-    words = f"Validation {label} went from {amount(start)} to {amount(end)}; {_PLATEAU:.0%} of that was reached by {unit} {reached:,}."
+    words = f"Validation {label} went from {amount(start)} to {amount(end)}; "
+    words += f"{_PLATEAU:.0%} of that was reached by {unit} {reached:,}."
     if best == curve.steps[-1] and tail > _STILL_GAINING:
-        return f"{words} It was still getting better at the end ({tail:.0%} of the gain came in the last tenth): more {unit}s may help."
+        late_gain = f"{tail:.0%} of the gain came in the last tenth"
+        return f"{words} It was still getting better at the end ({late_gain}): more {unit}s may help."
     return f"{words} It had reached a plateau." if tail <= _STILL_GAINING else words
 
 
@@ -123,7 +127,7 @@ def learning_rate(facts: Facts) -> str:
     values = [v for s, v in zip(curve.steps, curve.values, strict=True) if s <= best]
     if len(values) < 5:  # assumption: fewer steps say nothing about roughness
         return f"{words}; only {plural(len(values), 'point')} up to the kept one, too few to judge it."
-    steps = list(zip(values, values[1:], strict=False))
+    steps = list(itertools.pairwise(values))
     back = sum((b < a) if rises(facts, curve.metric) else (b > a) for a, b in steps) / len(steps)
     label, unit = metric_label(curve.metric), text(facts.model.get("unit"), "round")
     words += f"; {back:.0%} of the steps up to the kept {unit} made validation {label} worse"
@@ -142,7 +146,8 @@ def against_baselines(facts: Facts) -> str:
     label = metric_label(facts.primary)
     if facts.losing:
         names = ", ".join(f"{escape(b.name)} ({amount(b.val)})" for b in facts.losing)
-        return f"**The model does not beat {names}: validation {label} is {amount(value)}. Prefer the simpler model, or find out why.**"
+        score = f"validation {label} is {amount(value)}"
+        return f"**The model does not beat {names}: {score}. Prefer the simpler model, or find out why.**"
     known = [b for b in facts.baselines if b.val is not None]
     if not known:
         return ""
@@ -157,23 +162,24 @@ def against_baselines(facts: Facts) -> str:
             if inside
             else ", outside the model's interval"
         )
-    return f"**Baselines**: all are beaten; the best of them, {escape(best.name)}, reaches {label} {amount(best.val)} against {amount(value)}{clear}."
+    reached = f"{escape(best.name)}, reaches {label} {amount(best.val)} against {amount(value)}"
+    return f"**Baselines**: all are beaten; the best of them, {reached}{clear}."
 
 
 def against_test(facts: Facts) -> str:
     """Whether the test score agrees with validation."""
-    val, test, interval = facts.metric("val"), facts.metric("test"), facts.interval("test")
+    val, test = facts.metric("val"), facts.metric("test")
     if test is None or val is None:
         return "**Test**: there are no test rows; the validation score chose the model and is somewhat hopeful."
     label = metric_label(facts.primary)
     words = f"**Test**: {label} is {amount(test)} on test rows against {amount(val)} on validation rows"
-    if interval is None:
+    on_val, on_test = facts.interval("val"), facts.interval("test")
+    if on_val is None or on_test is None:
         return f"{words}."
-    span = f"({interval[2]:.0%} interval of the test score: {amount(interval[0])} to {amount(interval[1])})"
-    if interval[0] <= val <= interval[1]:
-        return f"{words}; both agree within chance {span}."
-    hopeful = (val > test) == facts.higher_is_better
-    return f"{words}; the difference is larger than chance {span}: validation was {'too hopeful' if hopeful else 'harder'}."
+    if on_val[0] <= on_test[1] and on_test[0] <= on_val[1]:
+        return f"{words}; their {on_test[2]:.0%} intervals overlap, so the difference may be chance."
+    hopeful = "validation was too hopeful" if (val > test) == facts.higher_is_better else "the test rows were easier"
+    return f"{words}; their {on_test[2]:.0%} intervals do not overlap: {hopeful}."
 
 
 def across_folds(facts: Facts) -> str:

@@ -19,7 +19,8 @@ _NAN = re.compile(r"\.(nan|NaN|NAN)")
 # Texts that read back as themselves without quotes, whatever stands around them.
 _PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./ ()+*=-]*(?<! )")
 _OLD_BOOLEANS = frozenset({"y", "n", "yes", "no", "on", "off"})
-_LONGEST_NUMBER = 400  # characters; a float has at most 309 digits before the point
+_LONGEST_NUMBER = 300  # characters; below 10**308 every whole number is also a float
+_LONGEST_BASED = 40  # characters of 0x... and 0o... numbers, 128 bits and more
 
 
 def resolve(text: str) -> Scalar:
@@ -30,7 +31,7 @@ def resolve(text: str) -> Scalar:
         return text
     if _DECIMAL.fullmatch(text):
         return int(text)
-    if _BASED.fullmatch(text):
+    if len(text) <= _LONGEST_BASED and _BASED.fullmatch(text):
         return int(text, 0)
     if _FLOAT.fullmatch(text):
         return float(text)

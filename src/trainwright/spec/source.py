@@ -17,6 +17,7 @@ from trainwright.spec.syntax import Unreadable
 from trainwright.spec.tree import MAX_DEPTH, MAX_NODES, Document, Value, read_document
 
 MAX_BYTES = 1_000_000  # specs of people are below 20 kB (assumption); ruamel reads 1 MB in about 2 s (measured)
+_LARGEST_WHOLE = 10**300  # below this every whole number is also a float
 _MOST_NEIGHBOURS = 2000  # file names compared for "did you mean" (assumption: a folder a person works in)
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -137,6 +138,8 @@ def _plain(value: object, depth: int, count: list[int]) -> Value:
     count[0] += 1
     if depth > MAX_DEPTH or count[0] > MAX_NODES:
         raise Unreadable(0, 0, f"nested more than {MAX_DEPTH} levels deep or larger than {MAX_NODES} values")
+    if isinstance(value, int) and abs(value) >= _LARGEST_WHOLE:
+        raise Unreadable(0, 0, "a whole number of more than 300 digits", "No parameter needs one", "type")
     if value is None or type(value) in (bool, int, float, str):
         return value  # type: ignore[return-value]  # the line above says so
     if isinstance(value, Mapping):

@@ -3,19 +3,17 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from trainwright.core.errors import ChecksFailed, DataRefused, ResourceMissing
-from trainwright.core.findings import Finding
+from trainwright.core.errors import DataRefused
 from trainwright.core.jsonable import JsonValue
 from trainwright.fit.jobs import Prepared, prepare_job
 from trainwright.fit.plan import Plan, family_of, load_family, make_plan
 from trainwright.run.files import read_json, write_json, write_text
-from trainwright.stages.work import Work, blocking
+from trainwright.stages.work import Work
 
 if TYPE_CHECKING:
     from trainwright.checks.contract import CheckResult
     from trainwright.data.dataset import Dataset
 
-_ERRORS = {"data": DataRefused, "model": ChecksFailed, "plan": ChecksFailed, "environment": ResourceMissing}
 
 
 def read_data(work: Work) -> "Dataset":
@@ -130,39 +128,43 @@ def prepare_training(work: Work, dataset: "Dataset", plan: Plan) -> Prepared:
 
 
 def check_model(work: Work, dataset: "Dataset", prepared: Prepared) -> list["CheckResult"]:
-    """Try the model on a few rows and estimate its cost.
+    """Try the model on a few rows, estimate its cost, and look at the machine.
 
     Raises:
         ChecksFailed: the model is not fit for training, or cannot meet the time budget.
-        ResourceMissing: disk or memory will not do.
+        ResourceMissing: disk, memory or device will not do.
     """
-    from trainwright.checks.examine import examine_model
+    from trainwright.checks.examine import examine_environment, examine_model
 
     if work.is_done("checks", work.folder.path / "checks.json"):
         return []
     deadline = work.deadline_s
     remaining = None if deadline is None else deadline - work.clock.elapsed()
+    lifted = work.loaded.spec.checks
     with work.stage("checks"):
-        results = examine_model(
-            dataset, prepared.job, lifted=work.loaded.spec.checks, time_budget_s=remaining, clock=work.clock
+        results = examine_environment(
+            folder=work.folder.path,
+            data_bytes=dataset.memory_bytes,
+            threads=prepared.job.threads,
+            device=prepared.job.device,
+            lifted=lifted,
         )
+        results += examine_model(prepared.job, lifted=lifted, time_budget_s=remaining, clock=work.clock)
         _conclude(work, results)
     return results
 
 
 def _conclude(work: Work, results: list["CheckResult"]) -> None:
     """Write the results beside earlier ones, take note of findings, and stop on those that block."""
+    from trainwright.checks.contract import raise_if_blocked
+
     path = work.folder.path / "checks.json"
-    earlier = read_json(path).get("checks", []) if path.exists() else []
+    stored = read_json(path)["checks"] if path.exists() else []
     names = {r.name for r in results}
-    kept = [c for c in earlier if isinstance(c, Mapping) and c.get("name") not in names]  # type: ignore[union-attr]  # a list of objects by construction
-    write_json(path, {"checks": [*kept, *results]})
+    kept = [c for c in stored if isinstance(c, Mapping) and c["name"] not in names] if isinstance(stored, list) else []
+    write_json(path, {"checks": [*kept, *(r.to_json() for r in results)]})
     work.add([f for result in results for f in result.findings])
-    for group, error in _ERRORS.items():
-        found: list[Finding] = [f for r in results if r.group == group and not r.lifted for f in blocking(r.findings)]
-        if found:
-            text = "\n".join(f"  {f.sentence()}" for f in found)
-            raise error(f"{len(found)} check(s) refuse to go on:\n{text}", findings=found)
+    raise_if_blocked(results)
 
 
 def _data_facts(dataset: "Dataset") -> dict[str, JsonValue]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainwright.core.findings import Finding
-from trainwright.core.jsonable import JsonValue, to_json
+from trainwright.core.jsonable import JsonValue
 from trainwright.run.result import RunResult
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class CheckReport:
         """What ``trainwright check --json`` prints."""
         return {
             "status": "ok",
-            "checks": [to_json(c) for c in self.checks],
+            "checks": [c.to_json() for c in self.checks],
             "findings": [f.to_json() for f in self.findings],
             "forecast_s": self.forecast_s,
             "model": {

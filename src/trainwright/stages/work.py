@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from trainwright import __version__
 from trainwright.core.clock import Clock
 from trainwright.core.errors import Stopped, TrainwrightError
-from trainwright.core.findings import Finding, Severity
+from trainwright.core.findings import Finding
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.core.seeds import Seeds
 from trainwright.fit.recorder import Recorder
@@ -135,11 +135,6 @@ class Work:
         self.record["finished"] = f"{self.clock.now():%Y-%m-%dT%H:%M:%SZ}"
         shutil.rmtree(self.folder.scratch, ignore_errors=True)
         self.save()
-
-
-def blocking(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings that stop a stage."""
-    return [f for f in findings if f.severity is Severity.ERROR]
 
 
 def _status(error: BaseException | None) -> str:

@@ -13,7 +13,7 @@ _ALIASES = {
     "auc": "roc_auc", "auroc": "roc_auc", "rocauc": "roc_auc", "roc": "roc_auc", "roc_auc_score": "roc_auc",
     "roc_auc_ovr": "roc_auc",
     "ap": "pr_auc", "average_precision": "pr_auc", "average_precision_score": "pr_auc", "aucpr": "pr_auc",
-    "auc_pr": "pr_auc", "auprc": "pr_auc", "prauc": "pr_auc", "map": "pr_auc",
+    "auc_pr": "pr_auc", "auprc": "pr_auc", "prauc": "pr_auc",
     "logloss": "log_loss", "neg_log_loss": "log_loss", "binary_logloss": "log_loss", "multi_logloss": "log_loss",
     "mlogloss": "log_loss", "cross_entropy": "log_loss", "crossentropy": "log_loss", "binary_crossentropy": "log_loss",
     "categorical_crossentropy": "log_loss", "nll": "log_loss",

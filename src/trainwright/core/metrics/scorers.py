@@ -4,7 +4,7 @@ import functools
 import warnings
 from typing import TYPE_CHECKING
 
-from trainwright.core.metrics.definitions import CLASSES, VALUES, Metric, Needs
+from trainwright.core.metrics.definitions import Metric, Needs
 from trainwright.core.tasks import Task
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _describe(full: str, higher_is_better: bool, response: str | tuple[str, ...]
     return Metric(
         name=name,
         higher_is_better=higher_is_better,
-        tasks=VALUES if task is Task.REGRESSION else CLASSES,
+        tasks=frozenset({task}),
         needs=needs,
         smooth=needs != "labels" and name not in _STEPPED,
         average=ending,

@@ -38,7 +38,7 @@ def resume_policy(plan: ModelPlan, rows: int, columns: int) -> ResumePolicy:
     return ResumePolicy(kind=ResumeKind.WARM_START, exact=True, why=why)
 
 
-def open(job: Job) -> Session:  # noqa: A001 - the contract's name
+def open(job: Job) -> Session:
     """Start a training.
 
     Raises:
@@ -74,7 +74,9 @@ def load(folder: Path) -> Model:
     described = read_json(folder / MODEL_FILE)
     form = described.get("form")
     if described.get("engine") != "sklearn" or not isinstance(form, dict):
-        raise ArtifactRefused(f"{folder.name} is not a model of the sklearn engine. Load it with the engine that wrote it.")
+        raise ArtifactRefused(
+            f"{folder.name} is not a model of the sklearn engine. Load it with the engine that wrote it."
+        )
     if described.get("version") != version():
         raise ArtifactRefused(
             f"the model in {folder.name} was written by {described.get('version')}, this is {version()}; scikit-learn "
@@ -89,5 +91,7 @@ def load(folder: Path) -> Model:
             scale=float(form["scale"]),
         )
     except (KeyError, ValueError, TypeError) as problem:
-        raise ArtifactRefused(f"{MODEL_FILE} of {folder.name} is damaged: {problem}. Restore it from a copy.") from problem
+        raise ArtifactRefused(
+            f"{MODEL_FILE} of {folder.name} is damaged: {problem}. Restore it from a copy."
+        ) from problem
     return FittedModel(read_estimator(folder / STATE_FILE), read)

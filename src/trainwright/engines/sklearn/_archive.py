@@ -1,4 +1,4 @@
-"""Estimators on disk: skops with a fixed list of trusted types, and archives whose bytes depend on their content only."""
+"""Estimators on disk: skops with a fixed list of trusted types, and bytes that depend on their content only."""
 
 import hashlib
 import io
@@ -13,7 +13,7 @@ TRUSTED = (
     # Trees of forests, GradientBoosting and AdaBoost; skops asks because a forged node array can crash a prediction.
     "sklearn.tree._tree.Tree",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    # HistGradientBoosting with categories checks its input through partial(check_array); skops trusts no other function.
+    # HistGradientBoosting with categories checks its input through partial(check_array); no other function is trusted.
     "functools.partial",
     "sklearn.utils.validation.check_array",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
@@ -59,7 +59,7 @@ def read_estimator(path: Path) -> object:
         return skops.io.loads(data, trusted=list(TRUSTED))
     except ArtifactRefused:
         raise
-    except Exception as problem:  # noqa: BLE001 - a damaged archive fails in any way: zip, JSON, NumPy, attribute...
+    except Exception as problem:  # a damaged archive fails in any way: zip, JSON, NumPy, attribute
         raise ArtifactRefused(
             f"{path.name} is not a readable estimator ({type(problem).__name__}: {problem}). Restore it from a copy."
         ) from problem

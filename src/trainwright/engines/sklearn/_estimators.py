@@ -56,7 +56,9 @@ def estimator_class(path: str) -> type:
     """
     module, _, name = path.rpartition(".")
     if module != "sklearn" and not module.startswith("sklearn."):
-        raise SpecError(f"the sklearn engine trains estimators of scikit-learn, got {path!r}. Give sklearn.<module>.<Class>.")
+        raise SpecError(
+            f"the sklearn engine trains estimators of scikit-learn, got {path!r}. Give sklearn.<module>.<Class>."
+        )
     try:
         found = getattr(importlib.import_module(module), name, None)
     except ImportError:
@@ -72,7 +74,7 @@ def make(job: Job) -> Estimator:
 
     found = recipe(job.plan)
     known = inspect.signature(found.cls).parameters
-    params: dict[str, object] = {name: value for name, value in job.plan.params.items()}
+    params: dict[str, object] = dict(job.plan.params)
     if "random_state" in known:
         params["random_state"] = job.seeds.integer("sklearn")
     if found.style in (Style.FOREST, Style.HIST_BOOSTING, Style.BOOSTING):
@@ -84,7 +86,8 @@ def make(job: Job) -> Estimator:
         params["shuffle"] = False  # the session permutes rows: the order is a function of (seed, epoch)
     if found.style is Style.EPOCHS and "early_stopping" in known:
         params["early_stopping"] = False
-    return _calibrated(found.cls(**params), job) if job.plan.options.get("calibrate") else found.cls(**params)
+    estimator = found.cls(**params)
+    return _calibrated(estimator, job) if job.plan.options.get("calibrate") else estimator
 
 
 def set_threads(estimator: Estimator, threads: int | None) -> None:

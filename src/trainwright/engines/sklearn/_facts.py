@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from trainwright.engines.contract import Matrix
 
 
-def facts(estimator: Estimator, plan: ModelPlan, names: tuple[str, ...], X: "Matrix", notes: tuple[str, ...]) -> ModelFacts:
+def facts(
+    estimator: Estimator, plan: ModelPlan, names: tuple[str, ...], X: "Matrix", notes: tuple[str, ...]
+) -> ModelFacts:
     """Describe a fitted estimator. ``X`` (training rows) gives coefficients their scale."""
     inner = _inner(estimator)
     count, kind = parameters(inner)
@@ -61,7 +63,9 @@ def parameters(estimator: Estimator) -> tuple[int, str]:
     for name in ("class_prior_", "constant_"):
         if hasattr(estimator, name):
             return _size(getattr(estimator, name)), "constants"
-    return sum(_size(v) for k, v in vars(estimator).items() if k.endswith("_") and hasattr(v, "dtype")), "fitted numbers"
+    return sum(
+        _size(v) for k, v in vars(estimator).items() if k.endswith("_") and hasattr(v, "dtype")
+    ), "fitted numbers"
 
 
 def _inner(estimator: Estimator) -> Estimator:

@@ -6,6 +6,7 @@ from trainwright.core.tasks import Task
 from trainwright.report.facts import PART_NAMES, Facts
 from trainwright.report.figures import style
 from trainwright.report.predictions import Predictions
+from trainwright.report.reliability import ROWS_IN_BIN, claims, reliability
 from trainwright.report.words import amount, plural
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_CLASSES = 25  # more cells than 25 x 25 cannot be read at this width
-_BINS = 10  # the usual number for reliability diagrams (Guo et al. 2017 use 15; 10 leave more rows in each)
-_ROWS_IN_BIN = 20  # fewer rows give a share with a standard error above 0.1
 _LINES = 6  # curves of single classes that can be told apart
 
 
@@ -219,7 +218,7 @@ def _area(truth: "np.ndarray", score: "np.ndarray", precision_recall: bool) -> f
 def calibration(facts: Facts) -> "Figure | None":
     """Predicted probability against what happened, in bins of equally many rows; below, where predictions lie."""
     found = facts.held_out()
-    if found is None or not facts.task.is_classification or len(found) < 2 * _ROWS_IN_BIN:
+    if found is None or not facts.task.is_classification or len(found) < 2 * ROWS_IN_BIN:
         return None
     claimed, right = claims(found)
     points, error = reliability(claimed, right)
@@ -250,30 +249,6 @@ def calibration(facts: Facts) -> "Figure | None":
     below.set_xlabel(f"{what}; bars: how many rows")
     below.tick_params(length=0)
     return figure
-
-
-def claims(found: Predictions) -> "tuple[np.ndarray, np.ndarray]":
-    """What was claimed and whether it came true: the positive class of two, else the most probable class."""
-    if len(found.classes) == 2:
-        return found.probability[:, 1], (found.y == 1).astype(float)
-    return found.probability.max(axis=1), (found.y == found.predicted).astype(float)
-
-
-def reliability(claimed: "np.ndarray", right: "np.ndarray") -> tuple[list[tuple[float, float, float]], float]:
-    """Mean claim, share that came true and its standard error by bin of equally many rows; and the mean distance.
-
-    The distance is weighted by rows: the expected calibration error with equal-mass bins.
-    """
-    import numpy as np
-
-    bins = max(min(_BINS, len(claimed) // _ROWS_IN_BIN), 2)
-    parts = [p for p in np.array_split(np.argsort(claimed, kind="stable"), bins) if len(p)]
-    points, distance = [], 0.0
-    for part in parts:
-        claim, share = float(claimed[part].mean()), float(right[part].mean())
-        points.append((claim, share, float(np.sqrt(max(share * (1 - share), 1e-9) / len(part)))))
-        distance += abs(claim - share) * len(part)
-    return points, distance / len(claimed)
 
 
 def class_shares(facts: Facts) -> "Figure | None":

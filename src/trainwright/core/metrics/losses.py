@@ -1,0 +1,71 @@
+"""Metrics that are means: one loss per row, then a weighted mean, and for some a root."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+
+RowLoss: TypeAlias = Callable[["np.ndarray", "np.ndarray"], "np.ndarray"]
+"""(y, prediction) to one loss per row; predictions are finite, probabilities within [0, 1]."""
+
+
+def _log_loss(y: "np.ndarray", prediction: "np.ndarray") -> "np.ndarray":
+    import numpy as np
+
+    rows, classes = prediction.shape
+    chosen = prediction.ravel()[np.arange(0, rows * classes, classes) + y]
+    smallest = np.finfo(np.float64).eps  # scikit-learn's own clipping
+    return -np.log(np.clip(chosen, smallest, 1 - smallest, out=chosen), out=chosen)
+
+
+def _brier(y: "np.ndarray", prediction: "np.ndarray") -> "np.ndarray":
+    import numpy as np
+
+    misses = prediction.copy()
+    misses[np.arange(len(y)), y] -= 1.0
+    squares: np.ndarray = np.einsum("ij,ij->i", misses, misses)
+    return squares / 2 if prediction.shape[1] == 2 else squares
+
+
+def _accuracy(y: "np.ndarray", prediction: "np.ndarray") -> "np.ndarray":
+    labels = prediction[:, 1] > prediction[:, 0] if prediction.shape[1] == 2 else prediction.argmax(axis=1)
+    hits: np.ndarray = (labels == y).astype(float)
+    return hits
+
+
+def _absolute(y: "np.ndarray", prediction: "np.ndarray") -> "np.ndarray":
+    import numpy as np
+
+    return np.abs(prediction - y)
+
+
+def _squared(y: "np.ndarray", prediction: "np.ndarray") -> "np.ndarray":
+    misses = prediction - y
+    squares: np.ndarray = misses * misses
+    return squares
+
+
+def _relative(y: "np.ndarray", prediction: "np.ndarray") -> "np.ndarray":
+    import numpy as np
+
+    return np.abs(prediction - y) / np.maximum(np.abs(y), np.finfo(np.float64).eps)
+
+
+def _squared_log(y: "np.ndarray", prediction: "np.ndarray") -> "np.ndarray":
+    import numpy as np
+
+    return _squared(np.log1p(y), np.log1p(prediction))
+
+
+ROW_LOSSES: Mapping[str, RowLoss] = {
+    "log_loss": _log_loss,
+    "brier": _brier,
+    "accuracy": _accuracy,
+    "mae": _absolute,
+    "rmse": _squared,
+    "mean_squared_error": _squared,
+    "mape": _relative,
+    "rmsle": _squared_log,
+}
+ROOTS = frozenset({"rmse", "rmsle"})

@@ -1,0 +1,122 @@
+"""The report's tables, as Markdown."""
+
+import json
+from collections.abc import Mapping
+
+from trainwright.core.findings import Severity
+from trainwright.core.jsonable import JsonValue, to_json
+from trainwright.report.artifacts import saved_files
+from trainwright.report.facts import PART_NAMES, Facts
+from trainwright.report.markdown import escape, table
+from trainwright.report.words import amount, count, duration, metric_label, size
+
+_ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+
+
+def metrics_table(facts: Facts, parts: tuple[str, ...]) -> str:
+    """All metrics of the parts, the primary one first and in bold."""
+    names = list(dict.fromkeys(name for part in parts for name in facts.metrics.get(part, {})))
+    names.sort(key=lambda n: n != facts.primary)
+    header = ["Metric", "Score"] if parts == ("val",) else ["Metric", *(PART_NAMES[p] for p in parts)]
+    rows = []
+    for name in names:
+        cells = [metric_label(name), *(amount(facts.metric(part, name)) for part in parts)]
+        cells = [escape(c) for c in cells]
+        rows.append([f"**{c}**" for c in cells] if name == facts.primary else cells)
+    return table(header, rows)
+
+
+def interval_lines(facts: Facts, parts: tuple[str, ...]) -> str:
+    """The primary metric's bootstrap interval of each part that has one, as a sentence."""
+    found = [(PART_NAMES[p].lower(), i) for p in parts if (i := facts.interval(p)) is not None]
+    words = (f"{part} {amount(low)} to {amount(high)} ({level:.0%})" for part, (low, high, level) in found)
+    return f"Bootstrap interval of {metric_label(facts.primary)}: {'; '.join(words)}." if found else ""
+
+
+def baselines_table(facts: Facts) -> str:
+    """The model among its baselines, best validation score first."""
+    family = str(facts.model.get("family", "model"))
+    rows = [(f"**{escape(family)} (the model)**", facts.rows("train"), facts.metric("val"), facts.metric("test"), "")]
+    verdicts = {True: "yes", False: "**no**", None: "unknown"}
+    rows += [(escape(b.name), b.rows, b.val, b.test, verdicts[b.beaten]) for b in facts.baselines]
+    worst = float("-inf") if facts.higher_is_better else float("inf")
+    rows.sort(key=lambda r: worst if r[2] is None else r[2], reverse=facts.higher_is_better)
+    label = escape(metric_label(facts.primary))
+    header = ["Model", "Training rows", f"Validation {label}", f"Test {label}", "Beaten by the model"]
+    return table(header, [[n, count(r), amount(v), amount(t), b] for n, r, v, t, b in rows])
+
+
+def folds_table(facts: Facts) -> str:
+    """Every fold with its primary metric, then mean and standard deviation of all metrics."""
+    folds = facts.cross_validation
+    if folds is None:
+        return ""
+    label = escape(metric_label(facts.primary))
+    single = table(
+        ["Fold", "Held-out rows", "Rounds kept", label],
+        [[str(f.number), count(f.rows), count(f.rounds), amount(f.metrics.get(facts.primary))] for f in folds.folds],
+    )
+    names = sorted(folds.mean, key=lambda n: (n != facts.primary, n))
+    spread = [[escape(metric_label(n)), amount(folds.mean[n]), amount(folds.std.get(n))] for n in names]
+    return f"{single}\n\n{table(['Metric', 'Mean', 'Standard deviation'], spread)}"
+
+
+def checks_table(facts: Facts) -> str:
+    """Every check with its verdict; what is not fine in bold."""
+    rows = []
+    for check in facts.checks:
+        verdict = check.verdict if check.verdict in ("ok", "clean") else f"**{escape(check.verdict)}**"
+        rows.append([escape(check.name), verdict + (" (lifted)" if check.lifted else ""), escape(check.saw)])
+    return table(["Check", "Verdict", "What it saw"], rows)
+
+
+def findings_table(facts: Facts) -> str:
+    """Every finding, the gravest first."""
+    ordered = sorted(facts.findings, key=lambda f: _ORDER.index(f.severity))
+    rows = []
+    for found in ordered:
+        fix = " ".join(part if part.endswith(".") else f"{part}." for part in (found.why, found.fix) if part)
+        severity = found.severity.value if found.severity is Severity.INFO else f"**{found.severity.value}**"
+        rows.append([severity, escape(found.code), escape(found.where), escape(found.what), escape(fix)])
+    return table(["Severity", "Code", "Where", "What", "Why and what to do"], rows)
+
+
+def search_table(facts: Facts, params: Mapping[str, JsonValue]) -> str:
+    """The mission's ranking; without a search it has the one configuration that was used."""
+    shown = escape(json.dumps(to_json(params), ensure_ascii=False)) if params else "the family's defaults"
+    row = ["1", shown, amount(facts.metric("val")), amount(facts.metric("train"))]
+    return table(["Rank", "Configuration", "Val Score", "Train Score"], [row])
+
+
+def files_table(facts: Facts) -> str:
+    """What the run saved."""
+    sizes = {"run.json": "grows with the run"}
+    rows = [
+        [
+            f"`{row.path}`" if "`" not in row.path and "|" not in row.path else escape(row.path),
+            row.description,
+            sizes.get(row.path) or ("written with this report" if row.size is None else size(row.size)),
+        ]
+        for row in saved_files(facts.files)
+    ]
+    return table(["File", "Description", "Size"], rows)
+
+
+def seconds_table(facts: Facts) -> str:
+    """Seconds by stage; the documents' own stage is left out, since it is not over when they are written."""
+    from trainwright.report.reading import numbers
+
+    spent = numbers(facts.record.get("seconds"))
+    rows = [[escape(stage), duration(value)] for stage, value in spent.items() if stage not in ("total", "report")]
+    return table(["Stage", "Time"], rows) if rows else ""
+
+
+def columns_table(facts: Facts) -> str:
+    """Columns by kind and role: how many, how many missing values."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for column in facts.columns:
+        entry = groups.setdefault((column.kind, column.role), [0, 0])
+        entry[0] += 1
+        entry[1] += column.missing or 0
+    rows = [[escape(k), escape(r), count(n), count(m)] for (k, r), (n, m) in sorted(groups.items())]
+    return table(["Kind", "Role", "Columns", "Missing training values"], rows) if rows else ""

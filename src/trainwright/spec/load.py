@@ -1,0 +1,256 @@
+"""Loading a spec: every mistake at once, each with its place.
+
+The order: read the text into plain values with places; apply overrides; find what was never filled in; validate
+against the models, setting what is wrong aside so that the rest can still be judged; apply the rules between values;
+ask the judges of the layers above. The first phase that cannot go on raises alone, all others collect.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from pydantic import ValidationError
+
+from trainwright.core.errors import SpecError
+from trainwright.spec.explain import explain
+from trainwright.spec.files import code_files, data_files
+from trainwright.spec.mistakes import Mistake, Place, shown, spec_error
+from trainwright.spec.models import Spec
+from trainwright.spec.overrides import apply_overrides
+from trainwright.spec.paths import locate
+from trainwright.spec.rules import RULES, required
+from trainwright.spec.source import Source, read_source
+from trainwright.spec.syntax import Unreadable
+from trainwright.spec.traps import find_traps
+from trainwright.spec.tree import Value
+from trainwright.spec.vocabulary import fields, section_of
+
+__all__ = ["Judge", "LoadedSpec", "Mistake", "load", "spec_error"]
+
+_MOST_ERRORS = 300  # validation errors explained; the message lists 100 (assumption: nobody reads more)
+_MOST_ROUNDS = 5  # validation is repeated without what was wrong; two rounds suffice for the models as they are
+_FREE_MAPPINGS = ("architecture.architecture_spec", "hyperparameter_search.search_space", "checks")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSpec:
+    """A spec without mistakes, and where each of its values was written.
+
+    ``base`` is the folder relative paths start from, ``text`` the spec as given (YAML for a mapping), ``name`` the
+    run's name, ``origins`` the origin of every value by dotted path: given, override or default.
+    """
+
+    spec: Spec
+    base: Path
+    text: str
+    name: str
+    origins: Mapping[str, str]
+    label: str = "spec"
+    places: Mapping[str, Place] = field(default_factory=dict, repr=False)
+
+    def mistake(self, path: str, what: str, fix: str = "", *, code: str = "value") -> Mistake:
+        """A mistake at a dotted path; the nearest written ancestor gives the place where the path has none."""
+        return Mistake(path=path, what=what, fix=fix, place=_place(self.places, path, self.label), code=code)
+
+    def resolve_path(self, text: str) -> Path:
+        """A path of the spec as a path of this process."""
+        return locate(self.base, text)
+
+
+Judge: TypeAlias = Callable[[LoadedSpec], Iterable[Mistake]]
+
+
+def load(
+    source: str | Path | Mapping[str, object],
+    *,
+    overrides: Sequence[str] = (),
+    base: Path | None = None,
+    judges: Sequence[Judge] = (),
+    frames: bool = False,
+) -> LoadedSpec:
+    """Load a spec from a file (YAML 1.2 or JSON) or a mapping.
+
+    ``frames`` says that the rows come as data frames, so that no file needs to be named or there. ``base`` overrides
+    the folder that relative paths start from.
+
+    Raises:
+        SpecError: listing every mistake in the file, the overrides, and what the judges add.
+    """
+    try:
+        origin = read_source(source, base)
+    except Unreadable as error:
+        raise spec_error([_unreadable(error, "spec" if isinstance(source, Mapping) else str(source))]) from error
+    tree = _first_level(origin, overrides)
+    places = _places(origin)
+    troubles = [*_document_mistakes(origin), *apply_overrides(tree, places, overrides)]
+    for path, what, fix, code in list(find_traps(tree)):
+        troubles.append(_mistake(origin, places, path, what, fix, code))
+    for trouble in troubles:
+        _set_aside(tree, tuple(trouble.path.split(".")))
+    spec = _validate(tree, origin, places, troubles)
+    loaded = LoadedSpec(
+        spec=spec,
+        base=origin.base,
+        text=origin.text,
+        name=spec.name or origin.stem,
+        origins=_origins(spec, places, tree, is_mapping=origin.is_mapping),
+        label=origin.label,
+        places=places,
+    )
+    mistakes = _judge(loaded, troubles, judges, frames=frames)
+    if mistakes:
+        raise spec_error(mistakes)
+    return loaded
+
+
+def _first_level(origin: Source, overrides: Sequence[str]) -> dict[str, Value]:
+    if origin.document is None:
+        if overrides and origin.text.strip() == "":
+            pass
+        what = "the spec is empty" if not origin.text.strip() else "the spec holds only comments"
+        fix = "Write at least data.train_path and data.target, or let `trainwright init DATA --target Y` write it"
+        raise spec_error([Mistake(path="", what=what, fix=fix, place=Place(f"{origin.label}:1:1"), code="empty")])
+    value = origin.document.value
+    if not isinstance(value, dict):
+        what = f"the first level must be a mapping of keys, got {shown(value)}"
+        line, column = origin.document.places.get("", (1, 1))
+        place = Place(f"{origin.label}:{line}:{column}", line=line, column=column)
+        raise spec_error([Mistake(path="", what=what, fix="Begin with data:", place=place, code="type")])
+    return value
+
+
+def _places(origin: Source) -> dict[str, Place]:
+    if origin.document is None or origin.is_mapping:
+        return {}
+    return {
+        path: Place(f"{origin.label}:{line}:{column}", line=line, column=column)
+        for path, (line, column) in origin.document.places.items()
+    }
+
+
+def _place(places: Mapping[str, Place], path: str, label: str) -> Place:
+    while path:
+        if path in places:
+            return places[path]
+        path = path.rpartition(".")[0]
+    return places.get("", Place(label))
+
+
+def _mistake(origin: Source, places: Mapping[str, Place], path: str, what: str, fix: str, code: str) -> Mistake:
+    return Mistake(path=path, what=what, fix=fix, place=_place(places, path, origin.label), code=code)
+
+
+def _unreadable(error: Unreadable, label: str) -> Mistake:
+    where = f"{label}:{error.line}:{error.column}" if error.line else label
+    place = Place(where, line=error.line, column=error.column)
+    return Mistake(path="", what=error.what, fix=error.fix, place=place, code=error.code)
+
+
+def _document_mistakes(origin: Source) -> list[Mistake]:
+    if origin.document is None:
+        return []
+    return [
+        Mistake(
+            path=t.path,
+            what=t.what,
+            fix=t.fix,
+            place=Place(f"{origin.label}:{t.line}:{t.column}", line=t.line, column=t.column),
+            code=t.code,
+        )
+        for t in origin.document.troubles
+    ]
+
+
+def _validate(tree: dict[str, Value], origin: Source, places: Mapping[str, Place], troubles: list[Mistake]) -> Spec:
+    """The spec; what is wrong is explained, set aside, and left to its default."""
+    for _ in range(_MOST_ROUNDS):
+        try:
+            return Spec.model_validate(tree)
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+        for detail in details[:_MOST_ERRORS]:
+            path, what, fix, code = explain(detail)
+            troubles.append(_mistake(origin, places, path, what, fix, code))
+        for detail in reversed(details):
+            _set_aside(tree, detail["loc"])
+    return Spec()
+
+
+def _set_aside(tree: Value, location: Sequence[str | int]) -> None:
+    """Take a value out of the tree. List items become empty texts, so that the others keep their numbers."""
+    node = tree
+    for part in location[:-1]:
+        if isinstance(node, dict):
+            node = node.get(str(part))
+        elif isinstance(node, list):
+            node = node[int(part)] if str(part).isdigit() and int(part) < len(node) else None
+    last = location[-1]
+    if isinstance(node, dict):
+        node.pop(str(last), None)
+    elif isinstance(node, list) and str(last).isdigit() and int(last) < len(node):
+        node[int(last)] = ""
+
+
+def _judge(loaded: LoadedSpec, troubles: list[Mistake], judges: Sequence[Judge], *, frames: bool) -> list[Mistake]:
+    """The troubles so far and what rules and judges add; a value already in trouble is not judged again."""
+    rules: list[Judge] = [lambda given: required(given, frames=frames), *RULES, code_files]
+    if not frames:
+        rules.append(data_files)
+    mistakes = _without(troubles, [m for rule in rules for m in rule(loaded)])
+    added: list[Mistake] = []
+    for judge in judges:
+        try:
+            added.extend(judge(loaded))
+        except SpecError as error:
+            added.append(loaded.mistake("", error.message))
+    return [*troubles, *mistakes, *_without([*troubles, *mistakes], added)]
+
+
+def _without(known: Sequence[Mistake], more: Iterable[Mistake]) -> list[Mistake]:
+    """Those of ``more`` that are not about a value (or something inside it) already known to be wrong."""
+    bad = {m.path for m in known if m.path}
+    return [m for m in more if not any(m.path == path or m.path.startswith(f"{path}.") for path in bad)]
+
+
+def _origins(
+    spec: Spec, places: Mapping[str, Place], tree: Mapping[str, Value], *, is_mapping: bool
+) -> dict[str, str]:
+    origins: dict[str, str] = {}
+    for path, info in fields().items():
+        if section_of(info.annotation) is not None and _value_at(spec, path) is not None:
+            continue
+        written = _written(tree, path)
+        origins[path] = _origin(places, path, written=written)
+        if path in _FREE_MAPPINGS and isinstance(written, dict):
+            origins.update({f"{path}.{k}": _origin(places, f"{path}.{k}", written=v) for k, v in written.items()})
+    return origins
+
+
+def _origin(places: Mapping[str, Place], path: str, *, written: object) -> str:
+    if written is _ABSENT:
+        return "default"
+    return _place(places, path, "").origin if path in places else "given"
+
+
+class _Absent:
+    """Nothing was written; null was not either."""
+
+
+_ABSENT = _Absent()
+
+
+def _written(tree: Mapping[str, Value], path: str) -> object:
+    node: object = tree
+    for part in path.split("."):
+        if not isinstance(node, Mapping) or part not in node:
+            return _ABSENT
+        node = node[part]
+    return node
+
+
+def _value_at(spec: Spec, path: str) -> object:
+    node: object = spec
+    for part in path.split("."):
+        node = getattr(node, part, None)
+    return node

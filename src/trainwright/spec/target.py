@@ -1,0 +1,69 @@
+"""``data.target``: a column, or a comparison of a column with one value. Read, never evaluated."""
+
+import re
+from dataclasses import dataclass
+
+from trainwright.spec.models import Scalar
+from trainwright.spec.scalars import resolve
+
+_MOST_CHARACTERS = 1000  # column names in real files stay below 300 (assumption)
+_COMPARISON = re.compile(r"(?P<column>`[^`]+`|\"[^\"]+\"|'[^']+'|.+?)\s*==\s*(?P<value>.+)", re.DOTALL)
+_QUOTED = re.compile(r"`(?P<tick>[^`]+)`|\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'")
+_OTHER_OPERATOR = re.compile(r"\s(!=|>=|<=|<>|<|>|=|in|not|and|or)\s")
+
+
+@dataclass(frozen=True, slots=True)
+class TargetExpression:
+    """A target column; with ``is_comparison``, whether its value equals ``value``."""
+
+    column: str
+    value: Scalar = None
+    is_comparison: bool = False
+
+
+def parse_target(text: str) -> TargetExpression:
+    """Read ``churned`` or ``readmitted == "<30"``.
+
+    A column name with `` == `` in it is written in backticks. Numbers, ``true`` and ``false`` stand bare, texts in
+    quotes.
+
+    Raises:
+        ValueError: the text is neither; the message says how to write it.
+    """
+    stripped = text.strip()
+    if not stripped:
+        raise ValueError("the target is empty; write the name of a column")
+    if len(stripped) > _MOST_CHARACTERS or "\0" in stripped or "\n" in stripped:
+        raise ValueError(f"the target must be one line of at most {_MOST_CHARACTERS} characters")
+    if (name := _unquoted(stripped, backticks_only=True)) is not None:
+        return TargetExpression(name)
+    found = _COMPARISON.fullmatch(stripped)
+    if found is not None:
+        column = found["column"].strip()
+        name = _unquoted(column)
+        return TargetExpression(column if name is None else name, _value(found["value"].strip(), text), True)
+    if "==" in stripped:
+        raise ValueError(f'{text!r} lacks a column or a value; write for example readmitted == "<30"')
+    if operator := _OTHER_OPERATOR.search(stripped):
+        raise ValueError(
+            f"{operator[1]!r} is not supported in a target, only == is; put a column's name that has it in backticks: "
+            f"`{stripped}`"
+        )
+    return TargetExpression(stripped)
+
+
+def _unquoted(text: str, *, backticks_only: bool = False) -> str | None:
+    found = _QUOTED.fullmatch(text)
+    if found is None or (backticks_only and found["tick"] is None):
+        return None
+    return next(part for part in found.groups() if part is not None)
+
+
+def _value(text: str, whole: str) -> Scalar:
+    quoted = _QUOTED.fullmatch(text)
+    if quoted is not None and quoted["tick"] is None:
+        return quoted["double"] if quoted["double"] is not None else quoted["single"]
+    value = resolve(text)
+    if value is None or isinstance(value, str):
+        raise ValueError(f'{whole!r}: a text must stand in quotes; write for example readmitted == "<30"')
+    return value

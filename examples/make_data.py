@@ -1,6 +1,6 @@
 """Write the example tables from the data sets that come with scikit-learn. Needs no network.
 
-    python examples/make_data.py            # writes examples/data/*.csv, the same bytes each time
+python examples/make_data.py            # writes examples/data/*.csv, the same bytes each time
 """
 
 from pathlib import Path
@@ -31,9 +31,14 @@ def diabetes() -> None:
     bunch = datasets.load_diabetes(as_frame=True, scaled=False)
     frame = bunch.data.rename(
         columns={
-            "s1": "cholesterol", "s2": "ldl", "s3": "hdl", "s4": "cholesterol_to_hdl", "s5": "log_triglycerides", "s6": "glucose",
+            "s1": "cholesterol",
+            "s2": "ldl",
+            "s3": "hdl",
+            "s4": "cholesterol_to_hdl",
+            "s5": "log_triglycerides",
+            "s6": "glucose",
         }
-    )  # fmt: skip
+    )
     frame["sex"] = frame["sex"].map({1.0: "a", 2.0: "b"})
     frame["progression"] = bunch.target
     frame.to_csv(FOLDER / "diabetes.csv", index=False, lineterminator="\n")

@@ -191,7 +191,7 @@ FAULTS = (
         make=lambda: build(
             honest(B)
             .rename(columns={"y": "churned"})
-            .assign(churned_score=lambda f: (f.churned == "yes") + np.random.default_rng(2).normal(size=len(f))),
+            .assign(churned_score=lambda f: (f.churned == "yes") + 0.7 * np.random.default_rng(2).normal(size=len(f))),
             Wanted(target="churned"),
         ),
     ),

@@ -18,7 +18,8 @@ MIN_ROWS = 200
 STEPS = 6  # single steps looked ahead and back
 WINDOWS = (12, 24, 48)  # longer means looked ahead and back; hours of a day and two are the usual ones (assumption)
 EXPLAINED = 0.99  # share of the column that the target's values around it explain: it is made of them
-MARGIN = 0.02  # how much of that must need the later values
+NEEDED = 0.1  # of what the past leaves open, so much is left with the future: the later values are what was missing
+EXACT = 1e-4  # less than this left open: the past says it all
 LAG = 0.99  # the same for an honest column of past values
 
 
@@ -40,7 +41,9 @@ def check_future(dataset: Dataset) -> CheckResult:
     for name in columns:
         values = columns_at[name]
         without, with_future = _explained(past, values), _explained(_beside(past, future), values)
-        if with_future >= EXPLAINED and with_future - without >= MARGIN:
+        open_share = 1.0 - without
+        made_of_future = open_share > EXACT and 1.0 - with_future <= NEEDED * open_share
+        if with_future >= EXPLAINED and made_of_future:
             findings.append(_finding(name, without, with_future))
     saw = (
         f"Compared {len(columns)} numeric columns with the target up to {max(WINDOWS)} rows earlier and later, "

@@ -59,6 +59,8 @@ def check_target_leakage(dataset: Dataset) -> CheckResult:
         rows = len(dataset.train) + len(dataset.val)
         why = f"{rows} rows and {len(features)} features are too few to judge a column by."
         return not_checked(NAME, "data", why)
+    if float(dataset.train.y.std()) == 0.0:
+        return not_checked(NAME, "data", "The target is the same in every training row.")
     look = _look(dataset, features)
     strongest = max(look.skills, key=lambda name: look.skills[name])
     grouped = f", whole groups of {look.grouped_by} on one side" if look.grouped_by else ""
@@ -72,7 +74,7 @@ def check_target_leakage(dataset: Dataset) -> CheckResult:
 def find_suspects(dataset: Dataset) -> tuple[Suspect, ...]:
     """Feature columns that leak the target, the certain ones first."""
     features = dataset.schema.features
-    if len(dataset.train) + len(dataset.val) < MIN_ROWS or not features:
+    if len(dataset.train) + len(dataset.val) < MIN_ROWS or not features or float(dataset.train.y.std()) == 0.0:
         return ()
     found = _suspects(dataset, _look(dataset, features))
     return tuple(sorted(found, key=lambda s: (not s.certain, -s.skill)))

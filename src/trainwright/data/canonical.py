@@ -143,3 +143,14 @@ def column_hashes(values: "pd.Series") -> "np.ndarray":
     import pandas as pd
 
     return pd.util.hash_pandas_object(values.to_frame(), index=False).to_numpy()
+
+
+def time_numbers(values: "pd.Series") -> "np.ndarray":
+    """float64 that orders rows: epoch seconds of dates, or the numbers themselves; NaN where missing."""
+    import numpy as np
+    import pandas as pd
+
+    if values.dtype.kind == "M":
+        numbers = values.astype("datetime64[us]").to_numpy().view("int64").astype("float64") / 1e6
+        return np.where(values.isna().to_numpy(), np.nan, numbers)
+    return pd.to_numeric(values, errors="coerce").to_numpy(dtype="float64")

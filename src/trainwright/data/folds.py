@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from trainwright.core.errors import DataRefused, SpecError
 from trainwright.core.seeds import Seeds
-from trainwright.data.canonical import row_hashes
+from trainwright.data.canonical import row_hashes, time_numbers
 from trainwright.data.kinds import looks_like_identifier
 from trainwright.data.split import SplitInputs, strata_of, units_of
 
@@ -62,18 +62,6 @@ def _choose(strategy: str, target: "Target", columns: "Columns") -> str:
     if strategy == "stratified" and not target.task.is_classification:
         raise SpecError("cross_validation.strategy: stratified needs classes, and the task is regression. Write random.")
     return strategy
-
-
-def time_numbers(values: "object") -> "np.ndarray":
-    """float64 that orders rows: epoch seconds of dates, or the numbers themselves; NaN where missing."""
-    import numpy as np
-    import pandas as pd
-
-    series = pd.Series(values)
-    if series.dtype.kind == "M":
-        numbers = series.astype("datetime64[us]").to_numpy().view("int64").astype("float64") / 1e6
-        return np.where(series.isna().to_numpy(), np.nan, numbers)
-    return pd.to_numeric(series, errors="coerce").to_numpy(dtype="float64")
 
 
 def _deal(inputs: SplitInputs, keys: "np.ndarray", folds: int, *, stratify: bool, seeds: Seeds) -> "np.ndarray":

@@ -89,9 +89,10 @@ def number(
     value = params.get(name)
     if name not in params:
         return []
-    numeric = isinstance(value, int | float) and not isinstance(value, bool)
-    if numeric and low <= value <= high and not (open_low and value == low):
-        return []
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        inside = low < value if open_low else low <= value
+        if inside and value <= high:
+            return []
     bound = f"above {low:g}" if open_low else f"at least {low:g}"
     upper = "" if math.isinf(high) else f" and at most {high:g}"
     return [ParamProblem(name=name, what=f"must be a number {bound}{upper}, got {value!r}", fix="change the value")]

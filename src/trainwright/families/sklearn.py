@@ -35,7 +35,7 @@ def problems(params: Mapping[str, JsonValue], request: Request) -> list[ParamPro
     found = estimator_problems(request)
     if found:
         return found
-    path, name = request.estimator, _rounds_name(request.estimator)
+    path, name = request.estimator, _rounds_name(request.estimator, params)
     if name == "":
         return checked.check(path, params)
     return checked.check(path, params, decided=_decided(path)) + checked.rounds_twice(params, name, request)
@@ -44,16 +44,16 @@ def problems(params: Mapping[str, JsonValue], request: Request) -> list[ParamPro
 def build(params: Mapping[str, JsonValue], request: Request) -> ModelPlan:
     """A plan that trains the estimator as it allows: one fit, blocks of trees or rounds, or epochs."""
     path, merged = request.estimator, dict(params)
-    unit, patience = _unit(path)
-    name = _rounds_name(path)
-    count = checked.rounds(merged, name, request, _default_rounds(path)) if name else 1
+    unit, patience = _unit(path, params)
+    name = _rounds_name(path, params)
+    count = checked.rounds(merged, name, request, _default_rounds(path, params)) if name else 1
     merged.pop(name, None)
     cls = checked.estimator_class(path)
     classify = request.task.is_classification
     calibrate = classify and not hasattr(cls(**merged), "predict_proba")
     if unit == "epoch" and calibrate:
         unit, patience, count = "fit", 0, 1  # a calibrated classifier is fitted whole
-        merged = {**dict(params)}
+        merged = dict(params)
     notes = (
         ("it has no probabilities: a sigmoid on cross-validated decisions gives them (Platt 1999)",)
         if calibrate
@@ -143,31 +143,32 @@ def _unusable(cls: type) -> str:
     return ""
 
 
-def _unit(path: str) -> tuple[Literal["round", "tree", "epoch", "fit"], int]:
+def _unit(path: str, params: Mapping[str, JsonValue]) -> tuple[Literal["round", "tree", "epoch", "fit"], int]:
     name = path.rpartition(".")[2]
     if name.startswith(("HistGradientBoosting", "GradientBoosting")):
         return "round", _ROUND_PATIENCE
     if name.startswith(("RandomForest", "ExtraTrees")):
         return "tree", 0
-    if _rounds_name(path) == "max_iter":
+    if _rounds_name(path, params) == "max_iter":
         return "epoch", _EPOCH_PATIENCE
     return "fit", 0
 
 
-def _rounds_name(path: str) -> str:
+def _rounds_name(path: str, params: Mapping[str, JsonValue]) -> str:
     """The parameter that counts rounds where Trainwright trains in rounds, else nothing."""
     name = path.rpartition(".")[2]
     if name.startswith(("RandomForest", "ExtraTrees", "GradientBoosting")):
         return "n_estimators"
     if name.startswith("HistGradientBoosting") or name in ("SGDClassifier", "SGDRegressor"):
         return "max_iter"
-    return "max_iter" if name in ("MLPClassifier", "MLPRegressor") else ""
+    in_epochs = name in ("MLPClassifier", "MLPRegressor") and params.get("solver") != "lbfgs"
+    return "max_iter" if in_epochs else ""
 
 
-def _default_rounds(path: str) -> int:
-    if _unit(path)[0] == "epoch":
+def _default_rounds(path: str, params: Mapping[str, JsonValue]) -> int:
+    if _unit(path, params)[0] == "epoch":
         return _EPOCHS
-    value = inspect.signature(checked.estimator_class(path)).parameters[_rounds_name(path)].default
+    value = inspect.signature(checked.estimator_class(path)).parameters[_rounds_name(path, params)].default
     return int(value)
 
 

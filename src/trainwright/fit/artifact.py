@@ -32,7 +32,9 @@ class Scorer:
         """Shape (rows, classes) of probabilities or (rows,) of values, float64."""
         import numpy as np
 
-        return np.mean([model.predict(features.transform(frame)) for features, model in self.members], axis=0)
+        predicted = [model.predict(features.transform(frame)) for features, model in self.members]
+        mean: np.ndarray = np.mean(predicted, axis=0)
+        return mean
 
 
 def write_model(folder: Path, engine: str, members: Sequence[tuple[Fitted, "Features"]]) -> str:

@@ -73,10 +73,20 @@ def train_folds(
         val = take(dataset.train, val_at, "val")
         if not _is_done(target, inputs):
             _train_fold(
-                dataset, plan, take(dataset.train, train_at, "train"), val, target,
-                scratch=folder.scratch / f"fold-{number}", number=number, inputs=inputs, seeds=seeds, recorder=recorder, stop=stop, pipeline=pipeline,
+                dataset,
+                plan,
+                take(dataset.train, train_at, "train"),
+                val,
+                target,
+                scratch=folder.scratch / f"fold-{number}",
+                number=number,
+                inputs=inputs,
+                seeds=seeds,
+                recorder=recorder,
+                stop=stop,
+                pipeline=pipeline,
                 deadline_s=share_of_time(1 / (len(pairs) - number + 1)),
-            )  # fmt: skip
+            )
         stop.raise_if_requested()
         predictions = load_scorer(target / "model").predict(val.frame)
         facts = read_json(target / "fold.json")
@@ -84,7 +94,6 @@ def train_folds(
         metrics.setdefault(plan.primary.name, compute(plan.primary, val.y, predictions, weight=val.weight))
         trained.append(
             Fold(
-                scratch=folder.scratch / f"fold-{number}",
                 number=number,
                 rounds=int(str(facts["rounds"])),
                 rows=len(val),

@@ -86,7 +86,7 @@ def row_weights(part: "Part", num_classes: int, class_weight: str) -> "np.ndarra
         return part.weight
     counts = np.bincount(part.y, minlength=num_classes)
     per_class = len(part) / (np.count_nonzero(counts) * np.maximum(counts, 1))
-    balanced = per_class[part.y]
+    balanced: np.ndarray = per_class[part.y]
     return balanced if part.weight is None else balanced * part.weight
 
 

@@ -5,7 +5,7 @@ against the models, setting what is wrong aside so that the rest can still be ju
 ask the judges of the layers above. The first phase that cannot go on raises alone, all others collect.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -30,7 +30,8 @@ __all__ = ["Judge", "LoadedSpec", "Mistake", "load", "spec_error"]
 
 _MOST_ERRORS = 300  # validation errors explained; the message lists 100 (assumption: nobody reads more)
 _MOST_ROUNDS = 5  # validation is repeated without what was wrong; two rounds suffice for the models as they are
-_FREE_MAPPINGS = ("architecture.architecture_spec", "hyperparameter_search.search_space", "checks")
+_SET_ASIDE = frozenset({"tag", "template", "placeholder", "secret"})  # troubles whose value must not be judged further
+FREE_MAPPINGS = ("architecture.architecture_spec", "hyperparameter_search.search_space", "checks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +82,21 @@ def load(
         origin = read_source(source, base)
     except Unreadable as error:
         raise spec_error([_unreadable(error, "spec" if isinstance(source, Mapping) else str(source))]) from error
-    tree = _first_level(origin, overrides)
+    tree = _first_level(origin)
     places = _places(origin)
     troubles = [*_document_mistakes(origin), *apply_overrides(tree, places, overrides)]
     for path, what, fix, code in list(find_traps(tree)):
         troubles.append(_mistake(origin, places, path, what, fix, code))
     for trouble in troubles:
-        _set_aside(tree, tuple(trouble.path.split(".")))
+        if trouble.code in _SET_ASIDE:
+            _set_aside(tree, tuple(trouble.path.split(".")))
     spec = _validate(tree, origin, places, troubles)
     loaded = LoadedSpec(
         spec=spec,
         base=origin.base,
         text=origin.text,
         name=spec.name or origin.stem,
-        origins=_origins(spec, places, tree, is_mapping=origin.is_mapping),
+        origins=_origins(spec, places, tree),
         label=origin.label,
         places=places,
     )
@@ -104,11 +106,9 @@ def load(
     return loaded
 
 
-def _first_level(origin: Source, overrides: Sequence[str]) -> dict[str, Value]:
+def _first_level(origin: Source) -> dict[str, Value]:
     if origin.document is None:
-        if overrides and origin.text.strip() == "":
-            pass
-        what = "the spec is empty" if not origin.text.strip() else "the spec holds only comments"
+        what = "the spec holds only comments" if "#" in origin.text else "the spec is empty"
         fix = "Write at least data.train_path and data.target, or let `trainwright init DATA --target Y` write it"
         raise spec_error([Mistake(path="", what=what, fix=fix, place=Place(f"{origin.label}:1:1"), code="empty")])
     value = origin.document.value
@@ -130,11 +130,8 @@ def _places(origin: Source) -> dict[str, Place]:
 
 
 def _place(places: Mapping[str, Place], path: str, label: str) -> Place:
-    while path:
-        if path in places:
-            return places[path]
-        path = path.rpartition(".")[0]
-    return places.get("", Place(label))
+    nearest_written = next((p for p in _with_ancestors(path) if p in places), "")
+    return places.get(nearest_written, Place(label))
 
 
 def _mistake(origin: Source, places: Mapping[str, Place], path: str, what: str, fix: str, code: str) -> Mistake:
@@ -210,27 +207,29 @@ def _judge(loaded: LoadedSpec, troubles: list[Mistake], judges: Sequence[Judge],
 def _without(known: Sequence[Mistake], more: Iterable[Mistake]) -> list[Mistake]:
     """Those of ``more`` that are not about a value (or something inside it) already known to be wrong."""
     bad = {m.path for m in known if m.path}
-    return [m for m in more if not any(m.path == path or m.path.startswith(f"{path}.") for path in bad)]
+    return [m for m in more if not any(path in bad for path in _with_ancestors(m.path))]
 
 
-def _origins(
-    spec: Spec, places: Mapping[str, Place], tree: Mapping[str, Value], *, is_mapping: bool
-) -> dict[str, str]:
+def _with_ancestors(path: str) -> Iterator[str]:
+    while path:
+        yield path
+        path = path.rpartition(".")[0]
+
+
+def _origins(spec: Spec, places: Mapping[str, Place], tree: Mapping[str, Value]) -> dict[str, str]:
+    overridden = {
+        ancestor for p, place in places.items() if place.origin == "override" for ancestor in _with_ancestors(p)
+    }
     origins: dict[str, str] = {}
     for path, info in fields().items():
         if section_of(info.annotation) is not None and _value_at(spec, path) is not None:
             continue
         written = _written(tree, path)
-        origins[path] = _origin(places, path, written=written)
-        if path in _FREE_MAPPINGS and isinstance(written, dict):
-            origins.update({f"{path}.{k}": _origin(places, f"{path}.{k}", written=v) for k, v in written.items()})
+        inner = written if path in FREE_MAPPINGS and isinstance(written, dict) else {}
+        for one in (path, *(f"{path}.{key}" for key in inner)):
+            given = "override" if one in overridden else "given"
+            origins[one] = "default" if written is _ABSENT else given
     return origins
-
-
-def _origin(places: Mapping[str, Place], path: str, *, written: object) -> str:
-    if written is _ABSENT:
-        return "default"
-    return _place(places, path, "").origin if path in places else "given"
 
 
 class _Absent:

@@ -64,7 +64,8 @@ def _budget(value: object) -> object:
     if isinstance(value, dict):
         return _budget_of_mapping(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError("a budget is needed, such as '50 trials', '1h' or '50 trials, 1h'")
+        # pydantic collects ValueError only
+        raise ValueError("a budget is needed, such as '50 trials', '1h' or '50 trials, 1h'")  # noqa: TRY004
     return Budget.parse(value)
 
 
@@ -81,7 +82,7 @@ def _budget_of_mapping(value: dict[str, object]) -> Budget:
     return Budget(trials=trials, time=None if time is None else Duration.parse(time))
 
 
-def _budget_text(budget: Budget | None) -> object:
+def budget_text(budget: Budget | None) -> object:
     """The form a person writes."""
     if budget is None:
         return None
@@ -128,7 +129,7 @@ DurationField = Annotated[
 BudgetField = Annotated[
     Budget | None,
     _validated_by(_budget),
-    PlainSerializer(_budget_text),
+    PlainSerializer(budget_text),
     WithJsonSchema({"anyOf": [*_BUDGET_SCHEMA["anyOf"], {"type": "null"}]}),
 ]
 AnyCase = _validated_by(_lower)
@@ -209,7 +210,7 @@ class Data(Section):
     split: Split | None = Field(None, description="How rows are held out.", examples=[{"val": 0.2, "test": 0.2}])
     target: str | None = Field(
         None,
-        description="The column to predict, or a comparison with one value: readmitted == \"<30\".",
+        description='The column to predict, or a comparison with one value: readmitted == "<30".',
         examples=["churned"],
     )
     columns: Columns = Columns()

@@ -31,7 +31,8 @@ def apply_overrides(tree: dict[str, Value], places: dict[str, Place], overrides:
             continue
         problem = _put(tree, places, parts, value, place)
         if problem:
-            yield Mistake(path=path, what=problem, fix=_FIX, place=place, code="override")
+            fix = "Set values that are there, or add to a list's end"
+            yield Mistake(path=path, what=problem, fix=fix, place=place, code="override")
             continue
         places.update({f"{path}.{inner}" if inner else path: place for inner in nested})
 

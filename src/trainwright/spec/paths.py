@@ -27,8 +27,7 @@ def path_problems(base: Path, text: str, *, many: bool) -> Iterator[tuple[str, s
     if problem := _form_problem(text):
         yield problem
         return
-    climbs = not os.path.isabs(text) and os.path.normpath(text).split(os.sep)[0] == os.pardir
-    if climbs:
+    if not Path(text).is_absolute() and Path(os.path.normpath(text)).parts[:1] == (os.pardir,):
         yield _outside(text)
         return
     path = locate(base, text)
@@ -63,9 +62,10 @@ def _form_problem(text: str) -> tuple[str, str] | None:
 
 
 def _matches(base: Path, text: str) -> list[Path]:
-    import glob
-
-    return sorted(base / found for found in islice(glob.iglob(text, root_dir=base), _MOST_SHARDS))
+    pattern = Path(text)
+    root = Path(pattern.anchor) if pattern.is_absolute() else base
+    found = islice(root.glob(str(pattern.relative_to(pattern.anchor))), _MOST_SHARDS)
+    return sorted(path for path in found if not path.name.startswith("."))
 
 
 def _file_problem(base: Path, text: str, path: Path) -> tuple[str, str] | None:
@@ -75,7 +75,7 @@ def _file_problem(base: Path, text: str, path: Path) -> tuple[str, str] | None:
         near = neighbour(path)
         fix = f"Did you mean {near}?" if near else f"Relative paths are relative to the spec's folder, {base}"
         return f"no such file: {shown(text)}", fix
-    if not os.path.isabs(text) and not path.resolve().is_relative_to(base.resolve()):
+    if not Path(text).is_absolute() and not path.resolve().is_relative_to(base.resolve()):
         return _outside(text)
     if stat.S_ISDIR(mode):
         return f"{shown(text)} is a folder", "Name a file, or a pattern such as data/*.parquet"

@@ -47,9 +47,10 @@ def names(loaded: "LoadedSpec") -> Iterator[Mistake]:
     if spec.training.framework not in frameworks:
         what = f"unknown framework {shown(spec.training.framework)}"
         yield loaded.mistake("training.framework", what, _choose(spec.training.framework, frameworks))
+    stopping = spec.training.early_stopping
     for path, metric in (
         ("training.metric", spec.training.metric),
-        ("training.early_stopping.metric", spec.training.early_stopping and spec.training.early_stopping.metric),
+        ("training.early_stopping.metric", stopping.metric if stopping is not None else None),
     ):
         if metric is not None and not metric.strip():
             yield loaded.mistake(path, "the metric is empty", example(path))

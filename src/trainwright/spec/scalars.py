@@ -17,7 +17,7 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)")
 _NAN = re.compile(r"\.(nan|NaN|NAN)")
 # Texts that read back as themselves without quotes, whatever stands around them.
-_PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./ ()+*=-]*(?<! )")
+_PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./ ()+*=-]*(?<! )|[1-9][0-9]* ?[a-z]+([0-9]+[a-z]+)*")
 _OLD_BOOLEANS = frozenset({"y", "n", "yes", "no", "on", "off"})
 _LONGEST_NUMBER = 300  # characters; below 10**308 every whole number is also a float
 _LONGEST_BASED = 40  # characters of 0x... and 0o... numbers, 128 bits and more

@@ -41,7 +41,9 @@ def parse_target(text: str) -> TargetExpression:
     if found is not None:
         column = found["column"].strip()
         name = _unquoted(column)
-        return TargetExpression(column if name is None else name, _value(found["value"].strip(), text), True)
+        return TargetExpression(
+            column if name is None else name, _value(found["value"].strip(), text), is_comparison=True
+        )
     if "==" in stripped:
         raise ValueError(f'{text!r} lacks a column or a value; write for example readmitted == "<30"')
     if operator := _OTHER_OPERATOR.search(stripped):

@@ -7,20 +7,18 @@ tag, duplicate keys are seen, and neither nesting nor aliases can exhaust memory
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, TypeAlias
 
 from trainwright.spec.models import Scalar
 from trainwright.spec.scalars import resolve
 from trainwright.spec.syntax import Unreadable, explain_syntax
-
-if TYPE_CHECKING:
-    from ruamel.yaml.events import Event
 
 MAX_NODES = 100_000  # 1 MB of YAML written by a person has fewer; an alias bomb passes it at once
 MAX_DEPTH = 50  # the language needs 6; free mappings get the rest
 # ruamel's scanner takes time quadratic in the length of a tag (900 kB: 9 s measured); real tags are short.
 _LONG_TAG = re.compile(r"![^\s]{1000}")
 
+_Event: TypeAlias = Any  # ruamel's events; which attributes there are depends on the class
 Value: TypeAlias = "Scalar | list[Value] | dict[str, Value]"
 Children: TypeAlias = "Scalar | list[Node] | list[tuple[Node, Node]]"
 
@@ -86,7 +84,7 @@ def _compose(text: str) -> Node | None:
     return builder.root
 
 
-def _events(text: str) -> "Iterator[Event]":
+def _events(text: str) -> Iterator[_Event]:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
@@ -110,7 +108,7 @@ class _Builder:
         self._documents = 0
         self._nodes = 0
 
-    def take(self, event: "Event") -> None:
+    def take(self, event: _Event) -> None:
         """Grow the tree by one event."""
         kind = type(event).__name__
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
@@ -127,7 +125,7 @@ class _Builder:
         elif kind in ("SequenceEndEvent", "MappingEndEvent"):
             self._close()
 
-    def _document(self, event: "Event", line: int, column: int) -> None:
+    def _document(self, event: _Event, line: int, column: int) -> None:
         self._documents += 1
         if self._documents > 1:
             raise Unreadable(line, column, "a second document begins here (---)", "Keep one spec in a file")
@@ -192,7 +190,7 @@ class _Builder:
             raise Unreadable(line, column, f"nested more than {MAX_DEPTH} levels deep", "Flatten the spec")
 
 
-def _scalar(event: "Event", line: int, column: int) -> Node:
+def _scalar(event: _Event, line: int, column: int) -> Node:
     quoted = event.style is not None and event.style != ""
     text = _joined_surrogates(event.value)
     value = text if quoted else resolve(text)

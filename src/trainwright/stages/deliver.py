@@ -119,7 +119,7 @@ def _note_primary(work: Work, primary: Metric, numbers: dict[str, tuple[float, I
     val, interval = numbers["val"]
     gap = overfit_gap(primary, numbers["train"][0], val, interval)
     work.record["primary"] = {"name": primary.name, "value": val, "direction": primary.direction, "part": "val"}
-    work.record["gap"] = to_json(gap) if not isinstance(gap.metric, Metric) else None
+    work.record["gap"] = to_json(gap)
     if gap.verdict == "Concerning":
         work.add(
             [
@@ -127,7 +127,7 @@ def _note_primary(work: Work, primary: Metric, numbers: dict[str, tuple[float, I
                     code="fit.overfit",
                     severity=Severity.WARNING,
                     where=primary.name,
-                    what=f"the model is much better on training rows ({gap.train:.4f}) than on validation ({gap.val:.4f})",
+                    what=f"better on training rows ({gap.train:.4f}) than on validation rows ({gap.val:.4f})",
                     why=gap.rule,
                     fix="Use more rows, stronger regularisation, or fewer rounds",
                     evidence={"train": gap.train, "val": gap.val, "gap": gap.gap},

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from trainwright.data.dataset import Dataset
 
 
-
 def read_data(work: Work) -> "Dataset":
     """Read, understand and split the data; its facts go to ``data/``.
 
@@ -149,7 +148,7 @@ def check_model(work: Work, dataset: "Dataset", prepared: Prepared) -> list["Che
             device=prepared.job.device,
             lifted=lifted,
         )
-        results += examine_model(prepared.job, lifted=lifted, time_budget_s=remaining, clock=work.clock)
+        results += examine_model(dataset, prepared.job, lifted=lifted, time_budget_s=remaining, clock=work.clock)
         _conclude(work, results)
     return results
 

@@ -42,22 +42,35 @@ VALUES = frozenset({Task.REGRESSION})
 
 def _labels(name: str, average: str, summary: str, tasks: frozenset[Task] = CLASSES) -> Metric:
     return Metric(
-        name=name, higher_is_better=True, tasks=tasks, needs="labels", smooth=False, average=average, summary=summary, span=1.0
-    )  # fmt: skip
+        name=name,
+        higher_is_better=True,
+        tasks=tasks,
+        needs="labels",
+        smooth=False,
+        average=average,
+        summary=summary,
+        span=1.0,
+    )
 
 
 def _ranking(name: str, span: float, summary: str) -> Metric:
-    average = "positive class if binary, else the mean over classes, each against the rest"
     return Metric(
-        name=name, higher_is_better=True, tasks=CLASSES, needs="probabilities", smooth=True, average=average, summary=summary, span=span
-    )  # fmt: skip
+        name=name,
+        higher_is_better=True,
+        tasks=CLASSES,
+        needs="probabilities",
+        smooth=True,
+        average="positive class if binary, else the mean over classes, each against the rest",
+        summary=summary,
+        span=span,
+    )
 
 
 def _error(name: str, needs: Needs, summary: str, *, average: str = "rows", smooth: bool = True) -> Metric:
     tasks = VALUES if needs == "values" else CLASSES
     return Metric(
         name=name, higher_is_better=False, tasks=tasks, needs=needs, smooth=smooth, average=average, summary=summary
-    )  # fmt: skip
+    )
 
 
 TABLE: tuple[Metric, ...] = (

@@ -10,13 +10,21 @@ RowLoss: TypeAlias = Callable[["np.ndarray", "np.ndarray"], "np.ndarray"]
 """(y, prediction) to one loss per row; predictions are finite, probabilities within [0, 1]."""
 
 
+def most_probable(prediction: "np.ndarray") -> "np.ndarray":
+    """The column of the highest probability per row, the first of equals; two columns are compared, which is faster."""
+    labels: np.ndarray
+    labels = prediction[:, 1] > prediction[:, 0] if prediction.shape[1] == 2 else prediction.argmax(axis=1)
+    return labels
+
+
 def _log_loss(y: "np.ndarray", prediction: "np.ndarray") -> "np.ndarray":
     import numpy as np
 
     rows, classes = prediction.shape
     chosen = prediction.ravel()[np.arange(0, rows * classes, classes) + y]
     smallest = np.finfo(np.float64).eps  # scikit-learn's own clipping
-    return -np.log(np.clip(chosen, smallest, 1 - smallest, out=chosen), out=chosen)
+    losses: np.ndarray = -np.log(np.clip(chosen, smallest, 1 - smallest))
+    return losses
 
 
 def _brier(y: "np.ndarray", prediction: "np.ndarray") -> "np.ndarray":
@@ -29,15 +37,15 @@ def _brier(y: "np.ndarray", prediction: "np.ndarray") -> "np.ndarray":
 
 
 def _accuracy(y: "np.ndarray", prediction: "np.ndarray") -> "np.ndarray":
-    labels = prediction[:, 1] > prediction[:, 0] if prediction.shape[1] == 2 else prediction.argmax(axis=1)
-    hits: np.ndarray = (labels == y).astype(float)
+    hits: np.ndarray = (most_probable(prediction) == y).astype(float)
     return hits
 
 
 def _absolute(y: "np.ndarray", prediction: "np.ndarray") -> "np.ndarray":
     import numpy as np
 
-    return np.abs(prediction - y)
+    misses: np.ndarray = np.abs(prediction - y)
+    return misses
 
 
 def _squared(y: "np.ndarray", prediction: "np.ndarray") -> "np.ndarray":
@@ -49,7 +57,8 @@ def _squared(y: "np.ndarray", prediction: "np.ndarray") -> "np.ndarray":
 def _relative(y: "np.ndarray", prediction: "np.ndarray") -> "np.ndarray":
     import numpy as np
 
-    return np.abs(prediction - y) / np.maximum(np.abs(y), np.finfo(np.float64).eps)
+    shares: np.ndarray = np.abs(prediction - y) / np.maximum(np.abs(y), np.finfo(np.float64).eps)
+    return shares
 
 
 def _squared_log(y: "np.ndarray", prediction: "np.ndarray") -> "np.ndarray":

@@ -72,7 +72,7 @@ def score(metric: Metric, y: "np.ndarray", prediction: "np.ndarray", weight: "np
     return float(scorer._score_func(y, given, **options))
 
 
-def _describe(full: str, higher_is_better: bool, response: str | tuple[str, ...], task: Task) -> Metric:  # noqa: FBT001
+def _describe(full: str, higher_is_better: bool, response: str | tuple[str, ...], task: Task) -> Metric:
     needs: Needs = "values" if task is Task.REGRESSION else "labels" if response == "predict" else "probabilities"
     name = full if higher_is_better else full.removeprefix("neg_")
     ending = next((e for e in ("macro", "micro", "weighted") if name.endswith(f"_{e}")), "as scikit-learn does it")
@@ -93,12 +93,7 @@ def _fits(metric: Metric, task: Task) -> bool:
     """Whether the scorer accepts such targets: tried on nine plain rows."""
     import numpy as np
 
-    classes = 2 if task is Task.BINARY else 3
-    y = np.arange(9) % classes
-    prediction = np.full((9, classes), 0.2)
-    prediction[np.arange(9), np.roll(y, 1) if classes == 2 else y] = 1.0 - 0.2 * (classes - 1)
-    if task is Task.REGRESSION:
-        y, prediction = np.arange(1.0, 10.0), np.arange(2.0, 11.0)
+    y, prediction = _few_rows(task)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -106,3 +101,16 @@ def _fits(metric: Metric, task: Task) -> bool:
         except (ValueError, TypeError):
             return False
     return True
+
+
+def _few_rows(task: Task) -> tuple["np.ndarray", "np.ndarray"]:
+    import numpy as np
+
+    classes = 2 if task is Task.BINARY else 3
+    y = np.arange(9) % classes
+    if task is Task.REGRESSION:
+        return y + 1.0, y + 2.0
+    prediction = np.full((9, classes), 0.2)
+    # Shifted by one row, so that right and wrong predictions both occur.
+    prediction[np.arange(9), np.roll(y, 1) * (y > 0)] = 1.0 - 0.2 * (classes - 1)
+    return y, prediction

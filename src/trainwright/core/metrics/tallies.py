@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
+from trainwright.core.metrics.losses import most_probable
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -16,8 +18,8 @@ def cells_of(y: "np.ndarray", prediction: "np.ndarray") -> "np.ndarray":
     import numpy as np
 
     classes = prediction.shape[1]
-    labels = (prediction[:, 1] > prediction[:, 0]) if classes == 2 else prediction.argmax(axis=1)
-    return np.asarray(y, dtype=np.int64) * classes + labels
+    cells: np.ndarray = np.asarray(y, dtype=np.int64) * classes + most_probable(prediction)
+    return cells
 
 
 def tabulate(cells: "np.ndarray", classes: int, weight: "np.ndarray | None") -> "np.ndarray":
@@ -31,7 +33,8 @@ def tabulate(cells: "np.ndarray", classes: int, weight: "np.ndarray | None") -> 
 def _ratio(top: "np.ndarray", bottom: "np.ndarray") -> "np.ndarray":
     import numpy as np
 
-    return np.divide(top, bottom, out=np.zeros_like(top), where=bottom != 0)
+    quotient: np.ndarray = np.divide(top, bottom, out=np.zeros_like(top), where=bottom != 0)
+    return quotient
 
 
 def _per_class(table: "np.ndarray", kind: str) -> "np.ndarray":

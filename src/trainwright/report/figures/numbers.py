@@ -75,7 +75,9 @@ def residuals(facts: Facts) -> "Figure | None":
     if len(windows) > 1:
         at = [float(np.median(found.predicted[w])) for w in windows]
         lower, middle, upper = (np.array([np.quantile(error[w], q) for w in windows]) for q in (0.1, 0.5, 0.9))
-        axes.fill_between(at, lower, upper, color=style.PART_COLOUR[found.part], alpha=0.2, linewidth=0)
+        axes.fill_between(at, lower, upper, color=style.PART_COLOUR[found.part], alpha=0.22, linewidth=0, zorder=3)
+        for edge in (lower, upper):
+            axes.plot(at, edge, color=style.PART_COLOUR[found.part], linewidth=0.9)
         axes.plot(at, middle, color=style.PART_COLOUR[found.part], linewidth=2.2)
     axes.set_xlabel("predicted")
     axes.set_ylabel("predicted − actual")
@@ -126,5 +128,5 @@ def _cloud(axes: "Axes", x: "np.ndarray", y: "np.ndarray", colour: str) -> None:
     if len(x) <= _MOST_POINTS:
         axes.scatter(x, y, s=9 if len(x) > 500 else 20, color=colour, alpha=0.45 if len(x) > 500 else 0.75, linewidth=0)
         return
-    fade = LinearSegmentedColormap.from_list("fade", ["#eef1f4", colour if colour != style.FAINT else style.SOFT])
+    fade = LinearSegmentedColormap.from_list("fade", ["#eef1f4", colour])
     axes.hexbin(x, y, gridsize=55, mincnt=1, bins="log", cmap=fade, linewidths=0.1)

@@ -199,8 +199,8 @@ def read(file: Path, case: Case) -> "pd.DataFrame":
 def used_columns(run: Path, columns: Sequence[str]) -> list[str]:
     """Columns the run used as features, by its stored schema."""
     schema = json.loads((run / "data" / "schema.json").read_text(encoding="utf-8"))
-    kinds = {c["name"]: c for c in schema["columns"]}
-    return [c for c in columns if kinds.get(c, {}).get("used", True)]
+    features = {column["name"] for column in schema["columns"] if column["role"] == "feature"}
+    return [column for column in columns if column in features]
 
 
 def score(metric: str, y: "np.ndarray", predicted: "np.ndarray", classes: "np.ndarray | None") -> float:

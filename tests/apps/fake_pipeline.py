@@ -35,6 +35,7 @@ def record(*, beaten: bool = True) -> dict[str, object]:
         "primary": {"name": "roc_auc", "value": 0.85, "direction": "maximize", "part": "val"},
         "intervals": {"val": {"low": 0.83, "high": 0.87, "level": 0.95}, "test": {"low": 0.8, "high": 0.86}},
         "gap": {"metric": "roc_auc", "train": 0.9, "val": 0.85, "gap": 0.05, "verdict": "Acceptable", "rule": "..."},
+        "cross_validation": {"mean": {"roc_auc": 0.8456}, "std": {"roc_auc": 0.0123}},
         "baselines": [
             {"name": "dummy", "family": "dummy", "val": 0.5, "test": 0.5, "beaten": True},
             {"name": "linear", "family": "linear", "val": 0.84, "test": 0.84, "beaten": beaten},
@@ -64,14 +65,15 @@ def events() -> list[Event]:
     """A short training, as its listener hears it."""
     started = Started(stage="fit", facts={"family": "lightgbm", "rounds_limit": 200, "watch": "log_loss", "rows": 600})
     evaluated = [
-        Event(step, 1.0 + step, Evaluated(metrics={"val": {"log_loss": 1 / step}}, best=True, seconds=0.01))
-        for step in range(1, 21)
+        Event(step, 1.0 + step, Evaluated(metrics={"val": {"log_loss": loss}}, best=step != 20, seconds=0.01))
+        for step, loss in [*((step, 1 / step) for step in range(1, 20)), (20, 0.5)]
     ]
     return [
         Event(0, 1.0, started),
         Event(0, 1.0, Found(finding=WARNING)),
+        Event(0, 1.0, Found(finding=NOTE)),
         *evaluated,
-        Event(20, 22.0, Finished(stage="fit", reason="early_stopping", facts={"rounds": 20, "selected": 18})),
+        Event(20, 22.0, Finished(stage="fit", reason="early_stopping", facts={"rounds": 20, "selected": 19})),
     ]
 
 
@@ -111,6 +113,9 @@ class FakePipeline(ModuleType):
     ) -> "PredictAnswer":
         """Three predictions."""
         import pandas as pd
+
+        for event in events() if listener else ():
+            listener(event)
 
         return PredictAnswer(pd.DataFrame({"prediction": [1.5, 2.5, 3.5]}), out)
 

@@ -102,6 +102,11 @@ def test_usage_errors_are_exit_2(arguments: list[str], said: str, capfd: pytest.
     assert said in failure["error"]["message"]
 
 
+def test_help_is_help_with_json_as_well(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "--json", "--help"]) == 0
+    assert capfd.readouterr().out.startswith("Usage: trainwright train")
+
+
 # --- train
 
 
@@ -146,6 +151,7 @@ def test_headline_says_what_matters(pipeline: FakePipeline, capfd: pytest.Captur
     assert "test 0.8312 (0.8000 to 0.8600)" in shown
     assert "beats dummy (val 0.5000) and linear (val 0.8400)" in shown
     assert "Acceptable" in shown
+    assert "roc_auc 0.8456 ± 0.0123" in shown
     assert "Found: 1 warning, 1 note" in shown
     assert shown.index(WARNING.sentence()) < shown.index(NOTE.sentence()), "worst first"
     assert "churn-1/report.md" in shown
@@ -174,7 +180,9 @@ def test_progress_in_a_pipe_is_a_line_now_and_then(pipeline: FakePipeline, capfd
     shown = capfd.readouterr().out
     assert shown.count("val log_loss") == 5, "20 rounds in 20 s: one line in 5 s, and the end"
     assert "round 5 of 200, val log_loss 0.2000 (best 0.2000 at 5), 5.00 s" in shown
-    assert "rounds 20, selected 18; early_stopping, best val log_loss 0.0500" in shown
+    assert "val log_loss 0.5000 (best 0.0526 at 19)" in shown
+    assert "rounds 20, selected 19; early_stopping, best val log_loss 0.0526" in shown
+    assert shown.count(NOTE.what) == 1, "notes wait for the end"
     assert WARNING.sentence() in shown
     assert "\x1b" not in shown, "no escape codes in a pipe"
 
@@ -257,9 +265,10 @@ def test_a_bug_shows_no_traceback_and_keeps_it(
     assert "Traceback" in kept.read_text()
 
 
-def test_debug_shows_the_traceback(pipeline: FakePipeline, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("extra", [[], ["--json"]])
+def test_debug_shows_the_traceback(extra: list[str], pipeline: FakePipeline, capfd: pytest.CaptureFixture[str]) -> None:
     pipeline.on_train = raising(ZeroDivisionError("oops"))
-    assert run(["--debug", "train", "spec.yaml", "--quiet"]) == 5
+    assert run(["--debug", "train", "spec.yaml", "--quiet", *extra]) == 5
     assert "Traceback" in capfd.readouterr().err
 
 
@@ -287,6 +296,22 @@ main()
     assert told == b""
     assert process.returncode == 0
     assert marker.exists()
+
+
+def test_a_locale_without_the_characters_does_not_stop_a_run() -> None:
+    code = r"""
+import sys, trainwright
+from pathlib import Path
+from tests.apps.fake_pipeline import FakePipeline, result
+sys.modules["trainwright.pipeline"] = trainwright.pipeline = FakePipeline(lambda: result(Path("runs/\udcff\u0436")))
+from trainwright.apps.cli import run
+sys.exit(run(["train", "spec.yaml"]) or run(["train", "spec.yaml", "--json"]))
+"""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"0.8500" in done.stdout
+    assert json.loads(done.stdout.splitlines()[-1])["run"] == "runs/\udcff\u0436"
 
 
 # --- the other commands

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from trainwright.core.tasks import Task
-from trainwright.data.canonical import row_hashes
+from trainwright.data.canonical import column_hashes, row_hashes
 from trainwright.data.dataset import Column, Dataset, Kind, Part, Role, Schema, SealedTest, SplitFacts, Target
 
 
@@ -33,7 +33,7 @@ def build(frame: pd.DataFrame, wanted: Wanted) -> Dataset:
     target, y = _target(frame[wanted.target], wanted)
     inputs = pd.DataFrame({c: _canonical(frame[c]) for c in frame.columns if c != wanted.target})
     parts = _parts(frame, y, target, wanted)
-    schema = Schema(columns=tuple(_column(inputs[c], wanted) for c in inputs.columns))
+    schema = Schema(columns=tuple(_column(inputs[c] if c in inputs else frame[c], wanted) for c in frame.columns))
     features = [c.name for c in schema.features]
 
     def part(name: str) -> Part:
@@ -60,7 +60,7 @@ def build(frame: pd.DataFrame, wanted: Wanted) -> Dataset:
 
 
 def _sealed(test: Part, features: list[str], wanted: Wanted) -> SealedTest:
-    groups = None if wanted.group is None else row_hashes(test.frame, [wanted.group])
+    groups = None if wanted.group is None else column_hashes(test.frame[wanted.group])
     times: tuple[float, float] | None = None
     if wanted.time is not None:
         values = test.frame[wanted.time]
@@ -105,7 +105,9 @@ def _column(values: pd.Series, wanted: Wanted) -> Column:
     name = str(values.name)
     distinct = int(values.nunique())
     role: Role = "feature"
-    if name in wanted.ignored:
+    if name == wanted.target:
+        role = "target"
+    elif name in wanted.ignored:
         role = "ignored"
     elif name == wanted.group:
         role = "group"

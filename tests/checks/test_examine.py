@@ -59,7 +59,7 @@ def test_examining_a_model_covers_every_other_name(tmp_path: Path) -> None:
 
 def test_a_model_that_does_not_fit_is_exit_4_and_has_no_forecast(tmp_path: Path) -> None:
     dataset = build(honest(Task.BINARY), Wanted(target="y"))
-    results = examine_model(dataset, job(tmp_path, Task.BINARY, plan(BOOSTING + "Classifier", max_iter="many")))
+    results = examine_model(dataset, job(tmp_path, Task.BINARY, plan(BOOSTING + "Classifier", learning_rate="many")))
 
     assert next(r for r in results if r.name == "cost").verdict is Verdict.NOT_CHECKED
     with pytest.raises(ChecksFailed):

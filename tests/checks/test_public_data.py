@@ -21,10 +21,13 @@ TRAPS = {
     "california_housing.csv": {"target": "median_house_value"},
     "adult.csv": {},
 }
+TABLES = [
+    pytest.param(name, marks=[pytest.mark.slow] if name.startswith(("kdd", "diabetes130")) else []) for name in TRAPS
+]
 BLOCKS = {"parkinsons_updrs.csv", "diabetes130.parquet", "beijing_pm25.csv", "kddcup99_10pct.csv.gz", "sms_spam.csv"}
 
 
-@pytest.mark.parametrize("name", TRAPS)
+@pytest.mark.parametrize("name", TABLES)
 def test_traps_are_found_and_nothing_else_is_refused(shared_data: Path, name: str) -> None:
     dataset = build(read_public(shared_data / name), replace(PUBLIC[name], ignored=()))
     results = {r.name: r for r in examine_data(dataset)}
@@ -47,7 +50,7 @@ ADVICE = {
 }
 
 
-@pytest.mark.parametrize("name", ADVICE)
+@pytest.mark.parametrize("name", TABLES)
 def test_advice_and_its_split_is_clean(shared_data: Path, name: str) -> None:
     frame = read_public(shared_data / name)
     plain = replace(PUBLIC[name], ignored=())

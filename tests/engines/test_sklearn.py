@@ -33,7 +33,7 @@ FAMILIES: tuple[tuple[str, str, dict[str, JsonValue]], ...] = (
     ("knn", "", {"n_neighbors": 7}),
     ("svm", "", {}),
     ("svm", "", {"kernel": "linear"}),
-    ("sklearn_mlp", "", {"max_iter": 5, "hidden_layer_sizes": [16]}),
+    ("sklearn_mlp", "", {"max_iter": 30, "hidden_layer_sizes": [32], "batch_size": 32}),
     ("sklearn", "sklearn.ensemble.GradientBoosting{}", {"n_estimators": 25, "subsample": 0.7, "max_features": 0.5}),
     ("sklearn", "sklearn.tree.DecisionTree{}", {"max_depth": 4}),
 )
@@ -52,7 +52,7 @@ def make_job(
     *,
     estimator: str = "",
     rounds: int | None = None,
-    threads: int = 2,
+    threads: int = 1,
     seed: int = 1,
 ) -> Job:
     """A job on generated rows: six numbers, then two columns of category codes for native families."""
@@ -359,7 +359,7 @@ for i, (family, path, params) in enumerate(FAMILIES):
 @pytest.mark.slow
 def test_other_processes_give_the_same_bytes(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
-    printed = []
+    printed: list[str] = []
     for seed in ("0", "1"):
         folder = tmp_path / seed
         folder.mkdir()

@@ -1,5 +1,6 @@
 """A table of broken specs: each ends in exit 2 with a message that names the line, the cause and the fix."""
 
+# ruff: noqa: E501 - a table is read by its lines
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,18 +65,18 @@ TEXTS = [
     broken("colon in value", DATA + "name: a: b\n", ":2:8:", "a ': '", "quotes"),
     broken("indentation", "data:\n  target: y\n train_path: train.csv\n", ":3:2:", "Indent"),
     broken("at sign", DATA + "name: @x\n", ":2:7:", "cannot start", "quotes"),
-    broken("escape", DATA + 'name: "a\\q"\n', ":2:9:", "escape", "single quotes"),
+    broken("escape", DATA + 'name: "a\\q"\n', ":2:10:", "escape", "single quotes"),
     broken("duplicate key", DATA + "seed: 1\nname: x\nseed: 2\n", ":4:1:", "seed", "written twice", "line 2"),
     broken("duplicate in json", '{"seed": 1,\n "seed": 2}', ":2:2:", "twice", "line 1", name="spec.json"),
     broken("nan in json", '{"seed": NaN}', "NaN", name="spec.json"),
     broken("json comma", '{"seed": 1,\n}', ":2:1:", "JSON", name="spec.json"),
     broken("number as key", DATA + "1: x\n", ":2:1:", "a key must be a text", "1"),
     broken("merge key", DATA + "x: &x {a: 1}\ntraining: {<<: *x}\n", ":3:12:", "merge keys"),
-    broken("unknown key", DATA + "trainnig: {}\n", ":2:11:", "unknown key 'trainnig'", "Did you mean training?"),
-    broken("wrong level", DATA + "time_budget: 1h\n", ":2:14:", "training.time_budget"),
-    broken("wrong section", DATA + "training:\n  target: y\n", ":3:11:", "under data: data.target"),
-    broken("word of another tool", DATA + "training: {n_jobs: 3}\n", ":2:20:", "Write it as training.threads"),
-    broken("unknown anywhere", DATA + "zzz: 1\n", ":2:6:", "Known here: name, seed"),
+    broken("unknown key", DATA + "trainnig: {}\n", ":2:1:", "unknown key 'trainnig'", "Did you mean training?"),
+    broken("wrong level", DATA + "time_budget: 1h\n", ":2:1:", "training.time_budget"),
+    broken("wrong section", DATA + "training:\n  target: y\n", ":3:3:", "under data: data.target"),
+    broken("word of another tool", DATA + "training: {n_jobs: 3}\n", ":2:12:", "Write it as training.threads"),
+    broken("unknown anywhere", DATA + "zzz: 1\n", ":2:1:", "Known here: name, seed"),
     broken("true for a number", DATA + "seed: true\n", ":2:7:", "a whole number is needed, got true"),
     broken("float for an int", DATA + "seed: 3.5\n", ":2:7:", "a whole number is needed, got 3.5", "seed: 42"),
     broken("1.0 for an int", DATA + "training: {rounds: 100.0}\n", ":2:20:", "Write rounds: 100"),
@@ -170,7 +171,7 @@ TEXTS = [
     broken("range key", DATA + "hyperparameter_search: {search_space: {lr: {low: 1, high: 2, logg: true}}}\n", "Did you mean log?"),
     broken("override without value", DATA, "-o seed: an override is", overrides=("seed",)),
     broken("override of nothing", DATA, "-o trainig.rounds=3: ", "Did you mean training?", overrides=("trainig.rounds=3",)),
-    broken("override inside a value", DATA, "seed", "nothing can be set", overrides=("name=x", "name.y=1")),
+    broken("override inside a value", DATA, "name is 'x', nothing can be set", overrides=("name=x", "name.y=1")),
     broken("override type", DATA, "-o training.time_budget=-1h: training.time_budget:", overrides=("training.time_budget=-1h",)),
     broken("override twice", DATA, "given twice", overrides=("seed=1", "seed=2")),
     broken("override item", DATA, "the list has", overrides=("export=[native]", "export.5=x")),
@@ -235,12 +236,10 @@ def _long(folder: Path) -> Path:
     ],
 )
 def test_a_source_that_is_no_spec_file(folder: Path, make: Callable[[Path], Path], expected: str) -> None:
-    with pytest.raises(SpecError, match="."):
+    with pytest.raises(SpecError) as caught:
         load(make(folder))
-    try:
-        load(make(folder) if make is not _pipe else folder / "pipe")
-    except SpecError as error:
-        assert expected in error.message
+    assert expected in caught.value.message
+    assert caught.value.exit_code == 2
 
 
 def test_a_symlink_out_of_the_folder_is_refused(folder: Path, load_text: Loader) -> None:

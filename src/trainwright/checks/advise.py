@@ -8,6 +8,7 @@ from trainwright.checks.future import find_future
 from trainwright.checks.groups import GroupEvidence, find_groups
 from trainwright.checks.identifiers import find_identifiers
 from trainwright.checks.leakage import find_suspects
+from trainwright.checks.rows import inputs
 from trainwright.checks.target import CAPPED, check_target
 from trainwright.checks.time_order import LEAK, TimeOrder, find_time
 from trainwright.core.tasks import Task
@@ -58,12 +59,12 @@ def advise(dataset: Dataset) -> Advice:
 def _ignored(dataset: Dataset, kept: set[str]) -> tuple[Reasoned, ...]:
     """Identifiers, constants, leaks; each column once, with the first reason found, in file order."""
     reasons: dict[str, str] = {}
-    for column in dataset.schema.columns:
+    for column in inputs(dataset):
         if column.kind is Kind.CONSTANT:
             reasons.setdefault(column.name, "always the same value")
     for name, why in find_identifiers(dataset):
         reasons.setdefault(name, f"identifies the row: {why}")
-    for column in dataset.schema.columns:
+    for column in inputs(dataset):
         if column.kind is Kind.IDENTIFIER:
             reasons.setdefault(column.name, f"identifies the row: {column.why}")
     for suspect in find_suspects(dataset):
@@ -71,9 +72,7 @@ def _ignored(dataset: Dataset, kept: set[str]) -> tuple[Reasoned, ...]:
     for finding in (*find_after_the_fact(dataset), *find_future(dataset)):
         reasons.setdefault(finding.where, finding.what)
     return tuple(
-        Reasoned(value=c.name, why=reasons[c.name])
-        for c in dataset.schema.columns
-        if c.name in reasons and c.name not in kept
+        Reasoned(value=c.name, why=reasons[c.name]) for c in inputs(dataset) if c.name in reasons and c.name not in kept
     )
 
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from trainwright.checks.contract import CheckResult, leak_result, not_checked
-from trainwright.checks.rows import OpenRows, sample
+from trainwright.checks.rows import OpenRows, is_constant, sample
 from trainwright.checks.words import tells_an_outcome
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.tasks import Task
@@ -26,7 +26,7 @@ EXPLAINED = 0.5  # share of a numeric target's variance told by the blanks alone
 
 def check_after_the_fact(dataset: Dataset) -> CheckResult:
     """Look for columns whose being filled or blank tells the target."""
-    if dataset.target.task is Task.REGRESSION and float(dataset.train.y.std()) == 0.0:
+    if dataset.target.task is Task.REGRESSION and is_constant(dataset.train.y):
         return not_checked(NAME, "data", "The target does not vary.")
     rows, gaps = _with_gaps(dataset)
     saw = (

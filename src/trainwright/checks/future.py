@@ -3,17 +3,18 @@
 from typing import TYPE_CHECKING
 
 from trainwright.checks.contract import CheckResult, leak_result, not_checked
-from trainwright.checks.rows import is_numeric, order_values, stretch
+from trainwright.checks.rows import is_numeric, stretch
 from trainwright.checks.time_order import find_time
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.tasks import Task
+from trainwright.data.canonical import time_numbers
 from trainwright.data.dataset import Dataset
 
 if TYPE_CHECKING:
     import numpy as np
 
 NAME = "future_values"
-ROWS = 50_000  # assumption: enough rows in a row to fit 17 numbers
+ROWS = 20_000  # assumption: enough neighbouring rows to fit 20 weights
 MIN_ROWS = 200
 STEPS = 6  # single steps looked ahead and back
 WINDOWS = (12, 24, 48)  # longer means looked ahead and back; hours of a day and two are the usual ones (assumption)
@@ -75,7 +76,7 @@ def _windows(
 
     rows = stretch(dataset, ROWS)
     frame, y, place = rows.frame, rows.y, rows.rows - rows.rows.min()
-    by_time = np.arange(len(rows)) if order is None else np.argsort(order_values(frame[order]), kind="stable")
+    by_time = np.arange(len(rows)) if order is None else np.argsort(time_numbers(frame[order]), kind="stable")
     if np.any(np.diff(by_time) != 1):  # the file is not in time order
         frame, y, place = frame.iloc[by_time], y[by_time], np.arange(len(y))
     at = np.full(int(place.max()) + 1, np.nan)

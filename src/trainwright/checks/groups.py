@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainwright.checks.contract import CheckResult, leak_result
-from trainwright.checks.rows import OpenRows, codes, is_numeric, sample
+from trainwright.checks.rows import OpenRows, codes, inputs, is_numeric, sample
 from trainwright.checks.words import has_code_word, stands_for_somebody
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.tasks import Task
-from trainwright.data.canonical import row_hashes
+from trainwright.data.canonical import column_hashes
 from trainwright.data.dataset import Column, Dataset, Kind, Part
 
 if TYPE_CHECKING:
@@ -62,11 +62,11 @@ class GroupEvidence:
 
 def check_groups(dataset: Dataset) -> CheckResult:
     """Look for groups that straddle train, validation and test: the named one, and any found in the data."""
-    named = [c.name for c in dataset.schema.columns if c.role == "group"]
+    named = [c.name for c in inputs(dataset) if c.role == "group"]
     found = [e for e in find_groups(dataset) if e.column not in named]
     findings = [f for column in named for f in _named_straddles(dataset, column)]
     findings += [f for e in found if (f := _found_straddles(dataset, e)) is not None]
-    saw = f"Looked at {len(dataset.schema.columns)} columns for repeated codes that group rows: "
+    saw = f"Looked at {len(inputs(dataset))} columns for repeated codes that group rows: "
     saw += f"group column {named[0]}" if named else "no group column is named"
     saw += f"; found {', '.join(e.column for e in found)}." if found else "; no other column groups rows."
     if dataset.test is not None and not (named and dataset.test.group_hashes is not None):
@@ -77,7 +77,7 @@ def check_groups(dataset: Dataset) -> CheckResult:
 def find_groups(dataset: Dataset) -> tuple[GroupEvidence, ...]:
     """Columns that group rows by the evidence of the open rows, the surest first."""
     rows = sample(dataset, ROWS)
-    found = [e for c in dataset.schema.columns if (e := _evidence(c, dataset.target.task, rows)) is not None]
+    found = [e for c in inputs(dataset) if (e := _evidence(c, dataset.target.task, rows)) is not None]
     return tuple(sorted(found, key=lambda e: (not e.certain, -len(e.fixed), -abs(e.alike), e.column)))
 
 
@@ -126,7 +126,7 @@ def _evidence(column: Column, task: Task, rows: OpenRows) -> GroupEvidence | Non
 def _could_be_code(column: Column, values: "pd.Series") -> bool:
     import numpy as np
 
-    if column.kind in (Kind.CONSTANT, Kind.DATETIME, Kind.BOOLEAN) or column.role in ("weight", "time"):
+    if column.kind in (Kind.CONSTANT, Kind.DATETIME, Kind.BOOLEAN) or column.role == "time":
         return False
     if values.dtype.kind == "f":
         present = values.to_numpy()[~np.isnan(values.to_numpy())]
@@ -185,7 +185,7 @@ def _named_straddles(dataset: Dataset, column: str) -> list[Finding]:
         findings.append(_straddle(column, "validation", shared, len(dataset.val), Severity.ERROR, "named in the spec"))
     test = dataset.test
     if test is not None and test.group_hashes is not None:
-        open_hashes = row_hashes(dataset.train.frame, [column])
+        open_hashes = column_hashes(dataset.train.frame[column])
         shared = int(np.isin(test.group_hashes, open_hashes).sum())
         if shared:
             findings.append(_straddle(column, "test", shared, test.num_rows, Severity.ERROR, "named in the spec"))

@@ -4,8 +4,9 @@ import re
 from typing import TYPE_CHECKING
 
 from trainwright.checks.contract import CheckResult, plain_result
-from trainwright.checks.rows import order_values, sample
+from trainwright.checks.rows import inputs, sample
 from trainwright.core.findings import Finding, Severity
+from trainwright.data.canonical import time_numbers
 from trainwright.data.dataset import Column, Dataset, Kind
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _CAMEL_ID = re.compile(r"[a-z](ID|Id|No|Nr|Key|UUID)$")
 def check_identifiers(dataset: Dataset) -> CheckResult:
     """Look for features that number the rows or name them."""
     found = find_identifiers(dataset)
-    left_out = [c.name for c in dataset.schema.columns if c.kind is Kind.IDENTIFIER and c.role != "feature"]
+    left_out = [c.name for c in inputs(dataset) if c.kind is Kind.IDENTIFIER and c.role != "feature"]
     features = {c.name for c in dataset.schema.features}
     findings = [_finding(name, why) for name, why in found if name in features]
     saw = f"Looked at {len(features)} feature columns for values that differ in every row"
@@ -35,7 +36,7 @@ def find_identifiers(dataset: Dataset) -> tuple[tuple[str, str], ...]:
     rows = sample(dataset, ROWS)
     if len(rows) < MIN_ROWS:
         return ()
-    found = ((c.name, _identifies(c, rows.frame[c.name])) for c in dataset.schema.columns if c.role != "weight")
+    found = ((c.name, _identifies(c, rows.frame[c.name])) for c in inputs(dataset))
     return tuple((name, why) for name, why in found if why)
 
 
@@ -50,7 +51,7 @@ def _identifies(column: Column, values: "pd.Series") -> str:
     if distinct < UNIQUE:
         return ""
     named = bool(_ID_NAME.search(column.name) or _CAMEL_ID.search(column.name))
-    x = order_values(present)
+    x = time_numbers(present)
     if np.all(np.isfinite(x)):
         if not np.all(x == np.floor(x)) or distinct < 1.0:
             return ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from trainwright.checks.contract import CheckResult, leak_result, not_checked
 from trainwright.checks.future import is_past
 from trainwright.checks.groups import find_groups
-from trainwright.checks.rows import OpenRows, codes, is_numeric, numbers, sample
+from trainwright.checks.rows import OpenRows, codes, inputs, is_constant, is_numeric, numbers, sample
 from trainwright.checks.skill import Folds, column_skill, group_folds, joint_skill, random_folds
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.seeds import Seeds
@@ -59,7 +59,7 @@ def check_target_leakage(dataset: Dataset) -> CheckResult:
         rows = len(dataset.train) + len(dataset.val)
         why = f"{rows} rows and {len(features)} features are too few to judge a column by."
         return not_checked(NAME, "data", why)
-    if float(dataset.train.y.std()) == 0.0:
+    if is_constant(dataset.train.y):
         return not_checked(NAME, "data", "The target is the same in every training row.")
     look = _look(dataset, features)
     strongest = max(look.skills, key=lambda name: look.skills[name])
@@ -74,7 +74,7 @@ def check_target_leakage(dataset: Dataset) -> CheckResult:
 def find_suspects(dataset: Dataset) -> tuple[Suspect, ...]:
     """Feature columns that leak the target, the certain ones first."""
     features = dataset.schema.features
-    if len(dataset.train) + len(dataset.val) < MIN_ROWS or not features or float(dataset.train.y.std()) == 0.0:
+    if len(dataset.train) + len(dataset.val) < MIN_ROWS or not features or is_constant(dataset.train.y):
         return ()
     found = _suspects(dataset, _look(dataset, features))
     return tuple(sorted(found, key=lambda s: (not s.certain, -s.skill)))
@@ -94,7 +94,7 @@ def _look(dataset: Dataset, features: tuple[Column, ...]) -> _Look:
 
 def _group(dataset: Dataset) -> str | None:
     """The group column of the spec, or one that the data shows beyond doubt."""
-    named = [c.name for c in dataset.schema.columns if c.role == "group"]
+    named = [c.name for c in inputs(dataset) if c.role == "group"]
     return named[0] if named else next((e.column for e in find_groups(dataset) if e.certain), None)
 
 
@@ -114,10 +114,10 @@ def _suspects(dataset: Dataset, look: _Look) -> list[Suspect]:
             found.append(Suspect(column=name, certain=True, skill=skill, code="leak.target_copy", reason=reason))
     certain = {s.column for s in found}
     for name, skill in look.skills.items():
-        if name == look.grouped_by or name in certain or is_past(dataset, name):
+        if name == look.grouped_by or name in certain:
             continue
         reason = _suspicion(dataset, look, name, skill, certain)
-        if reason:
+        if reason and not is_past(dataset, name):
             found.append(Suspect(column=name, certain=False, skill=skill, code="leak.target_suspicion", reason=reason))
     return found
 

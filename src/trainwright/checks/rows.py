@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainwright.core.seeds import Seeds
-from trainwright.data.dataset import Dataset, Part
+from trainwright.data.dataset import Column, Dataset, Part
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,6 +93,16 @@ def codes(values: "pd.Series") -> "np.ndarray":
     return found.astype(np.int64)
 
 
+def inputs(dataset: Dataset) -> tuple[Column, ...]:
+    """The columns a part's frame holds: all but target and weight."""
+    return tuple(c for c in dataset.schema.columns if c.role not in ("target", "weight"))
+
+
+def is_constant(y: "np.ndarray") -> bool:
+    """Whether there is nothing to tell apart: no values, or one value throughout."""
+    return len(y) == 0 or bool((y == y[0]).all())
+
+
 def is_numeric(values: "pd.Series") -> bool:
     """Whether a column holds numbers (dates count as none)."""
     return values.dtype.kind in "iuf"
@@ -109,13 +119,3 @@ def numbers(values: "pd.Series") -> "np.ndarray":
         return np.where(values.isna().to_numpy(), np.nan, seconds)
     found = codes(values).astype(np.float64)
     return np.where(found < 0, np.nan, found)
-
-
-def order_values(values: "pd.Series") -> "np.ndarray":
-    """Float64 numbers that sort as the column does: dates as epoch seconds, digits in text as numbers, else NaN."""
-    import numpy as np
-    import pandas as pd
-
-    if is_numeric(values) or values.dtype.kind == "M":
-        return numbers(values)
-    return np.asarray(pd.to_numeric(values, errors="coerce"), dtype=np.float64)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainwright.checks.contract import CheckResult, leak_result
-from trainwright.checks.rows import order_values, sample
+from trainwright.checks.rows import inputs, sample
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.tasks import Task
+from trainwright.data.canonical import time_numbers
 from trainwright.data.dataset import Dataset, Kind
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def check_time(dataset: Dataset) -> CheckResult:
     """Look for time in the columns, for a target that stays alike in time, and at the order of the parts."""
     order = find_time(dataset)
     if order is None:
-        saw = f"None of {len(dataset.schema.columns)} columns holds a time (dates, or year with month and day)."
+        saw = f"None of {len(inputs(dataset))} columns holds a time (dates, or year with month and day)."
         return leak_result(NAME, saw, [])
     saw = f"{order.sentence}. The split is {dataset.split.strategy}"
     later, share = _later(dataset, order)
@@ -59,7 +60,7 @@ def check_time(dataset: Dataset) -> CheckResult:
 
 def find_time(dataset: Dataset) -> TimeOrder | None:
     """The time order of the rows; None when no column says when a row was."""
-    named = [c.name for c in dataset.schema.columns if c.role == "time"]
+    named = [c.name for c in inputs(dataset) if c.role == "time"]
     if not named and not _could_hold_time(dataset):
         return None
     rows = sample(dataset, ROWS, _time_columns(dataset))
@@ -67,13 +68,13 @@ def find_time(dataset: Dataset) -> TimeOrder | None:
         return None
     for name in named:
         return TimeOrder(
-            column=name, parts=(name,), alike=_alike(order_values(rows.frame[name]), rows.y, dataset.target.task)
+            column=name, parts=(name,), alike=_alike(time_numbers(rows.frame[name]), rows.y, dataset.target.task)
         )
-    dates = [c.name for c in dataset.schema.columns if c.kind is Kind.DATETIME and c.missing == 0]
+    dates = [c.name for c in inputs(dataset) if c.kind is Kind.DATETIME and c.missing == 0]
     best: TimeOrder | None = None
     for name in dates:
         order = TimeOrder(
-            column=name, parts=(name,), alike=_alike(order_values(rows.frame[name]), rows.y, dataset.target.task)
+            column=name, parts=(name,), alike=_alike(time_numbers(rows.frame[name]), rows.y, dataset.target.task)
         )
         best = order if best is None or order.alike > best.alike else best
     parts = _calendar(dataset)
@@ -88,11 +89,11 @@ def _time_columns(dataset: Dataset) -> list[str]:
     """The columns that `find_time` may ask for: numbers, dates, and digits in identifiers."""
     plain = {Kind.NUMERIC, Kind.DATETIME, Kind.IDENTIFIER}
     calendar = _calendar(dataset)
-    return [c.name for c in dataset.schema.columns if c.kind in plain or c.role == "time" or c.name in calendar]
+    return [c.name for c in inputs(dataset) if c.kind in plain or c.role == "time" or c.name in calendar]
 
 
 def _could_hold_time(dataset: Dataset) -> bool:
-    return any(c.kind is Kind.DATETIME for c in dataset.schema.columns) or bool(_calendar(dataset))
+    return any(c.kind is Kind.DATETIME for c in inputs(dataset)) or bool(_calendar(dataset))
 
 
 def _calendar(dataset: Dataset) -> tuple[str, ...]:
@@ -100,12 +101,12 @@ def _calendar(dataset: Dataset) -> tuple[str, ...]:
     import numpy as np
 
     found: dict[str, str] = {}
-    for column in dataset.schema.columns:
+    for column in inputs(dataset):
         part = _part_named(column.name)
         values = dataset.train.frame[column.name]
         if part is None or part in found:
             continue
-        numbers_here = order_values(values)
+        numbers_here = time_numbers(values)
         low, high = _PARTS[part]
         whole = bool(np.all(numbers_here == np.floor(numbers_here)))
         if whole and numbers_here.min() >= low and numbers_here.max() <= high:
@@ -127,7 +128,7 @@ def _stamp(frame: "pd.DataFrame", parts: tuple[str, ...]) -> "np.ndarray":
     stamp = np.zeros(len(frame))
     for name in parts:
         base = 100 if name != parts[0] else 1  # every part after the year has two digits
-        stamp = stamp * base + order_values(frame[name])
+        stamp = stamp * base + time_numbers(frame[name])
     return stamp
 
 
@@ -135,10 +136,10 @@ def _counter(dataset: Dataset, frame: "pd.DataFrame", stamp: "np.ndarray") -> st
     """A column of different whole numbers that counts up with time."""
     import numpy as np
 
-    for column in dataset.schema.columns:
+    for column in inputs(dataset):
         if column.name not in frame.columns or column.kind is Kind.DATETIME or column.missing:
             continue
-        values = order_values(frame[column.name])
+        values = time_numbers(frame[column.name])
         order = np.lexsort((values, stamp))
         if np.all(np.diff(values[order]) > 0) and np.all(values == np.floor(values)):
             return column.name
@@ -171,7 +172,7 @@ def _later(dataset: Dataset, order: TimeOrder) -> tuple[bool | None, float]:
 
 
 def _times(frame: "pd.DataFrame", order: TimeOrder) -> "np.ndarray":
-    return order_values(frame[order.column]) if order.column is not None else _stamp(frame, order.parts)
+    return time_numbers(frame[order.column]) if order.column is not None else _stamp(frame, order.parts)
 
 
 def _judge(dataset: Dataset, order: TimeOrder, *, later: bool | None, share: float) -> list[Finding]:
@@ -199,7 +200,7 @@ def _test_too_early(dataset: Dataset, order: TimeOrder) -> str | None:
     """What is wrong with the time of the test rows; None where nothing is, or where their time is not known."""
     import numpy as np
 
-    named = any(c.role == "time" and c.name == order.column for c in dataset.schema.columns)
+    named = any(c.role == "time" and c.name == order.column for c in inputs(dataset))
     if dataset.test is None or dataset.test.time_range is None or not named:
         return None
     last = float(np.nanmax(_times(dataset.train.frame, order)))

@@ -19,10 +19,12 @@ def to_json(value: object) -> JsonValue:
     Raises:
         TypeError: a value has no JSON form.
     """
-    if value is None or (isinstance(value, bool | int | str) and not isinstance(value, Enum)):
-        return value
     if isinstance(value, Enum):
         return to_json(value.value)
+    if isinstance(value, str):
+        return str(value)  # a NumPy string is a str, but not a plain one
+    if value is None or isinstance(value, bool | int):
+        return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(float(value))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Self
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)", re.IGNORECASE)
@@ -48,7 +49,7 @@ class Duration:
     def __str__(self) -> str:
         """The shortest form that reads back the same: ``1h30m``, ``90s`` is ``1m30s``."""
         if self.seconds < 1 or self.seconds != int(self.seconds):
-            return f"{self.seconds:g}s"
+            return f"{Decimal(repr(self.seconds)):f}s"
         rest, out = int(self.seconds), ""
         for name, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
             count, rest = divmod(rest, size)
@@ -75,6 +76,8 @@ class Budget:
         Raises:
             ValueError: a part is neither a number of trials nor a duration, or stands twice.
         """
+        if isinstance(text, bool):
+            raise ValueError(f"{text} is not a budget; write for example '50 trials, 1h'")  # noqa: TRY004 - as in Duration
         if isinstance(text, int):
             return cls(trials=_positive(text))
         trials: int | None = None

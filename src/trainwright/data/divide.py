@@ -1,5 +1,6 @@
 """Put the split to work: which rows of which table make which part, and the schema that training rows show."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -137,8 +138,8 @@ def _column(values: "pd.Series", positions: "np.ndarray", named: Named, target: 
         forced = Kind.CATEGORICAL if target.task.is_classification else Kind.NUMERIC
     elif role == "weight":
         forced = Kind.NUMERIC
-    elif role == "time" and values.dtype.kind not in "iuf":
-        forced = Kind.DATETIME
+    elif role == "time":
+        forced = Kind.NUMERIC if values.dtype.kind in "iuf" else Kind.DATETIME
     column = infer_column(values.iloc[positions], role=role, forced=forced)
     reasons = {
         "target": "the target",
@@ -147,8 +148,6 @@ def _column(values: "pd.Series", positions: "np.ndarray", named: Named, target: 
         "time": "named as the time: it orders the rows, and is not a feature",
         "ignored": "named in data.columns.ignore" if name in named.ignored else column.why,
     }
-    import dataclasses
-
     return dataclasses.replace(column, why=reasons.get(role, column.why))
 
 

@@ -22,7 +22,7 @@ _EPOCHS = 100  # a ceiling for partial_fit; early stopping ends most trainings b
 _EPOCH_PATIENCE = 5  # SGD's own n_iter_no_change
 _ROUND_PATIENCE = 20  # rounds of GradientBoosting without gain (assumption)
 _TREES = ("sklearn.tree", "sklearn.ensemble")
-_COUNTS = ("MultinomialNB", "ComplementNB", "CategoricalNB")
+_COUNTS = ("MultinomialNB", "ComplementNB")
 
 
 def defaults(request: Request) -> dict[str, JsonValue]:
@@ -134,9 +134,11 @@ def _unusable(cls: type) -> str:
     needed = [n for n, p in parameters.items() if p.default is p.empty]
     if needed:
         return f"wraps other estimators (it needs {', '.join(needed)})"
-    if cls.__name__.startswith("MultiTask"):
+    if cls.__name__.startswith("MultiTask") or cls.__name__ in ("CCA", "PLSCanonical"):
         return "is for several targets at once"
-    if cls.__name__ in ("IsotonicRegression",):
+    if cls.__name__ == "CategoricalNB":
+        return "fails on categories that training never saw; model_type naive_bayes does not"
+    if cls.__name__ == "IsotonicRegression":
         return "takes a single column"
     if cls.__name__ in ("LabelPropagation", "LabelSpreading", "SelfTrainingClassifier"):
         return "is for partly labelled data"

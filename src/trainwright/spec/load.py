@@ -134,6 +134,14 @@ def _place(places: Mapping[str, Place], path: str, label: str) -> Place:
     return places.get(nearest_written, Place(label))
 
 
+def _key_place(origin: Source, places: Mapping[str, Place], path: str) -> Place | None:
+    """Where the key itself stands; None for one that an override wrote."""
+    if origin.document is None or path not in origin.document.keys or places[path].origin == "override":
+        return None
+    line, column = origin.document.keys[path]
+    return Place(f"{origin.label}:{line}:{column}", line=line, column=column)
+
+
 def _mistake(origin: Source, places: Mapping[str, Place], path: str, what: str, fix: str, code: str) -> Mistake:
     return Mistake(path=path, what=what, fix=fix, place=_place(places, path, origin.label), code=code)
 
@@ -168,7 +176,9 @@ def _validate(tree: dict[str, Value], origin: Source, places: Mapping[str, Place
             details = error.errors(include_url=False)
         for detail in details[:_MOST_ERRORS]:
             path, what, fix, code = explain(detail)
-            troubles.append(_mistake(origin, places, path, what, fix, code))
+            at_key = _key_place(origin, places, path) if code == "unknown_key" else None
+            place = at_key or _place(places, path, origin.label)
+            troubles.append(Mistake(path=path, what=what, fix=fix, place=place, code=code))
         for detail in reversed(details):
             _set_aside(tree, detail["loc"])
     return Spec()

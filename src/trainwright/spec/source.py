@@ -73,9 +73,12 @@ def _bytes_of(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as error:
         raise _unopened(path, error) from error
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        what = "this is a folder" if stat.S_ISDIR(mode) else "this is not a file"
+        raise Unreadable(0, 0, what, "Give the path of a YAML or JSON file", "source")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Unreadable(0, 0, "this is not a file", "Give the path of a YAML or JSON file", "source")
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise Unreadable(0, 0, f"larger than {MAX_BYTES} bytes, which no spec needs", "Give the path of a spec", "size")
@@ -86,8 +89,6 @@ def _unopened(path: Path, error: OSError | ValueError) -> Unreadable:
     if isinstance(error, FileNotFoundError):
         near = neighbour(path)
         return Unreadable(0, 0, "no such file", f"Did you mean {near}?" if near else "Check the path", "source")
-    if isinstance(error, IsADirectoryError):
-        return Unreadable(0, 0, "this is a folder", "Give the path of a YAML or JSON file", "source")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return Unreadable(0, 0, f"cannot be read: {reason}", "Check the path and its permissions", "source")
 

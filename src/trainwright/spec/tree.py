@@ -53,9 +53,13 @@ class Trouble:
 
 @dataclass(slots=True)
 class Document:
-    """Plain values, the line and column (from 1) of every dotted path, and the troubles met on the way."""
+    """Plain values, the line and column (from 1) of every dotted path, and the troubles met on the way.
+
+    ``places`` are those of values that begin on their key's line, else of the key; ``keys`` those of keys.
+    """
 
     value: Value
+    keys: dict[str, tuple[int, int]] = field(default_factory=dict)
     places: dict[str, tuple[int, int]] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
 
@@ -242,7 +246,8 @@ def _flatten_pair(
     first[name] = key.line
     document.places[where] = (key.line, key.column)
     result[name] = _flatten(value, where, document)
-    if value.kind == "scalar" and not value.tag and value.line == key.line:
+    document.keys[where] = (key.line, key.column)
+    if value.line == key.line:
         document.places[where] = (value.line, value.column)
 
 

@@ -39,9 +39,9 @@ def draft_spec(data: Path, *, target: str, out: Path | None, force: bool) -> Ini
         ignore=advice.ignore,
         group=advice.group,
         time=advice.time,
-        split=advice.split,
+        split={"strategy": advice.split.value, "why": advice.split.why},
         model_type="auto",
-        metric=advice.metric,
+        metric=advice.metric.value,
         notes=advice.notes,
     )
     text = write_spec(draft)

@@ -15,7 +15,7 @@ class Metric:
     ``needs`` says what it reads: the most probable class, the probabilities, or regression values. ``smooth`` is true
     when small changes of predictions move it, which early stopping wants; a metric of labels only moves when a label
     flips. ``average`` says how classes are combined. ``scorer`` is the scikit-learn scorer that computes it, for
-    metrics outside our table. ``span`` is the distance from an uninformative model to a perfect one for bounded
+    metrics outside our table. ``weighted`` is false where row weights have no effect on it. ``span`` is the distance from an uninformative model to a perfect one for bounded
     scores, and None for errors and unbounded scores.
     """
 
@@ -27,6 +27,7 @@ class Metric:
     average: str
     summary: str
     scorer: str = ""
+    weighted: bool = True
     span: float | None = None
 
     @property
@@ -112,7 +113,16 @@ TABLE: tuple[Metric, ...] = (
     _error("median_ae", "values", "median absolute error, in the target's unit", smooth=False),
     _error("mape", "values", "mean of |error| / |target|, as a fraction; only where no target is 0"),
     _error("rmsle", "values", "root of the mean squared error of log(1 + value); only where nothing is negative"),
-    _error("max_error", "values", "largest absolute error, in the target's unit", average="worst row", smooth=False),
+    Metric(
+        name="max_error",
+        higher_is_better=False,
+        tasks=VALUES,
+        needs="values",
+        smooth=False,
+        average="worst row",
+        summary="largest absolute error, in the target's unit",
+        weighted=False,
+    ),
 )
 
 BY_NAME = {metric.name: metric for metric in TABLE}

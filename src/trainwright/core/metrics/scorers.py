@@ -1,5 +1,6 @@
 """scikit-learn's scorers as metrics on stored predictions: same function, same options, the natural sign."""
 
+import dataclasses
 import functools
 import warnings
 from typing import TYPE_CHECKING
@@ -42,7 +43,9 @@ def scorer_metric(name: str, task: Task) -> Metric | None:
     if ".cluster." in module or ("_regression" in module) != (task is Task.REGRESSION):
         return None
     metric = _describe(full, scorer._sign > 0, scorer._response_method, task)
-    return metric if _fits(metric, task) else None
+    if not _accepts(metric, task, weighted=False):
+        return None
+    return metric if _accepts(metric, task, weighted=True) else dataclasses.replace(metric, weighted=False)
 
 
 def score(metric: Metric, y: "np.ndarray", prediction: "np.ndarray", weight: "np.ndarray | None") -> float:
@@ -59,7 +62,7 @@ def score(metric: Metric, y: "np.ndarray", prediction: "np.ndarray", weight: "np
     scorer = get_scorer(metric.scorer)
     options = dict(scorer._kwargs)
     accepted = inspect.signature(scorer._score_func).parameters
-    if weight is not None and "sample_weight" in accepted:
+    if weight is not None:
         options["sample_weight"] = weight
     given = prediction
     if metric.needs == "labels":
@@ -89,21 +92,20 @@ def _describe(full: str, higher_is_better: bool, response: str | tuple[str, ...]
     )
 
 
-def _fits(metric: Metric, task: Task) -> bool:
-    """Whether the scorer accepts such targets: tried on nine plain rows."""
-    import numpy as np
-
+def _accepts(metric: Metric, task: Task, *, weighted: bool) -> bool:
+    """Whether scikit-learn computes it, without objection, for such targets: tried on nine plain rows."""
     y, prediction = _few_rows(task)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("error")  # it warns where the value says nothing: top-2 accuracy of two classes
         try:
-            score(metric, y, prediction, None)
-        except (ValueError, TypeError):
+            score(metric, y, prediction, (y + 1.0) if weighted else None)
+        except (ValueError, TypeError, Warning):
             return False
     return True
 
 
 def _few_rows(task: Task) -> tuple["np.ndarray", "np.ndarray"]:
+    """Targets and predictions in which every class occurs, is hit and is missed."""
     import numpy as np
 
     classes = 2 if task is Task.BINARY else 3
@@ -111,6 +113,5 @@ def _few_rows(task: Task) -> tuple["np.ndarray", "np.ndarray"]:
     if task is Task.REGRESSION:
         return y + 1.0, y + 2.0
     prediction = np.full((9, classes), 0.2)
-    # Shifted by one row, so that right and wrong predictions both occur.
-    prediction[np.arange(9), np.roll(y, 1) * (y > 0)] = 1.0 - 0.2 * (classes - 1)
+    prediction[np.arange(9), np.where(np.arange(9) < 5, y, (y + 1) % classes)] = 1.0 - 0.2 * (classes - 1)
     return y, prediction

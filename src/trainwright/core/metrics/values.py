@@ -47,6 +47,7 @@ def compute(metric: Metric, y: "np.ndarray", prediction: "np.ndarray", *, weight
         return math.nan
     if metric.needs == "probabilities":
         prediction = np.clip(prediction, 0.0, 1.0)
+    weight = weight if metric.weighted else None
     rows = _Rows(y, prediction, weight)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # scikit-learn warns where a class is missing; the value says it

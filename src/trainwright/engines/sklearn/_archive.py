@@ -8,6 +8,7 @@ from pathlib import Path
 
 from trainwright.core.errors import ArtifactRefused
 from trainwright.core.jsonable import JsonValue, dumps
+from trainwright.engines.sklearn._estimators import Estimator, set_threads
 
 TRUSTED = (
     # Trees of forests, GradientBoosting and AdaBoost; skops asks because a forged node array can crash a prediction.
@@ -31,6 +32,7 @@ TRUSTED = (
 
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip archive can state
 _SCHEMA = "schema.json"
+_COUNTERS = slice(7, 11)  # n_trims, n_leaves, n_splits, n_calls in the state of KDTree and BallTree
 
 
 def write_estimator(path: Path, estimator: object) -> None:
@@ -63,6 +65,32 @@ def read_estimator(path: Path) -> object:
         raise ArtifactRefused(
             f"{path.name} is not a readable estimator ({type(problem).__name__}: {problem}). Restore it from a copy."
         ) from problem
+
+
+def settled(estimator: Estimator) -> Estimator:
+    """A copy for prediction, without what training or earlier predictions left behind.
+
+    Without the thread count (a model is not tied to this machine), the query counters of a neighbour tree, and the
+    random state that the trees of GradientBoosting share (one object in a run, many after a resume).
+    """
+    import copy
+
+    chosen = copy.copy(estimator)
+    set_threads(chosen, None)
+    tree = getattr(chosen, "_tree", None)
+    if tree is not None:
+        state = list(tree.__getstate__())
+        state[_COUNTERS] = [0] * len(state[_COUNTERS])
+        kind: Estimator = type(tree)
+        chosen._tree = kind.__new__(kind)
+        chosen._tree.__setstate__(tuple(state))
+    if type(chosen).__name__.startswith("GradientBoosting"):
+        chosen.estimators_ = chosen.estimators_.copy()
+        for position, grown in enumerate(chosen.estimators_.flat):
+            chosen.estimators_.flat[position] = copy.copy(grown)
+            chosen.estimators_.flat[position].random_state = None
+        chosen._rng = None
+    return chosen
 
 
 def write_json(path: Path, value: object) -> None:
@@ -98,13 +126,30 @@ def _normalised(archive: bytes) -> bytes:
         contents: dict[str, bytes] = {}
         for name in source.namelist():
             if name != _SCHEMA:
-                content = source.read(name)
+                content = _without_padding(source.read(name))
                 names[name] = hashlib.blake2b(content, digest_size=16).hexdigest() + Path(name).suffix
                 contents[names[name]] = content
         for name in sorted(contents):
             target.writestr(zipfile.ZipInfo(name, _FIXED_TIME), contents[name])
         text = json.dumps(_without_ids(schema, names), separators=(",", ":"))
         target.writestr(zipfile.ZipInfo(_SCHEMA, _FIXED_TIME), text)
+    return out.getvalue()
+
+
+def _without_padding(npy: bytes) -> bytes:
+    """Zero the bytes between the fields of records: tree nodes carry whatever memory held there."""
+    import numpy as np
+
+    if not npy.startswith(b"\x93NUMPY"):
+        return npy
+    array = np.load(io.BytesIO(npy), allow_pickle=False)
+    if array.dtype.names is None:
+        return npy
+    clean = np.zeros(array.shape, array.dtype)
+    for field in array.dtype.names:
+        clean[field] = array[field]
+    out = io.BytesIO()
+    np.save(out, clean, allow_pickle=False)
     return out.getvalue()
 
 

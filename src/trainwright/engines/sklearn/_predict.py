@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainwright.core.jsonable import JsonValue
-from trainwright.engines.sklearn._estimators import Estimator, Style
+from trainwright.engines.sklearn._estimators import Estimator, Style, set_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,9 +57,9 @@ class FittedModel:
 def predict(estimator: Estimator, X: "Matrix", form: Form) -> "Floats":
     """Probabilities of every class, or values."""
     with thread_limit(form.threads):
-        if form.style is not Style.FOREST:
-            return shaped(estimator, _output(estimator, X, form), form)
-        return shaped(estimator, _in_chunks(_one_thread(estimator), X, form), form)
+        ready = _ordered(estimator, form.threads)
+        output = _in_chunks(ready, X, form) if form.style is Style.FOREST else _output(ready, X, form)
+        return shaped(estimator, output, form)
 
 
 def shaped(estimator: Estimator, output: "np.ndarray", form: Form) -> "Floats":
@@ -117,11 +117,11 @@ def _output(estimator: Estimator, X: "Matrix", form: Form) -> "np.ndarray":
     return output
 
 
-def _one_thread(forest: Estimator) -> Estimator:
-    """A forest sums its trees in the order its threads finish; with one thread the order, so the sum, is fixed."""
-    ordered = copy.copy(forest)
-    ordered.n_jobs = 1
-    return ordered
+def _ordered(estimator: Estimator, threads: int) -> Estimator:
+    """Ensembles sum in the order their threads finish: one thread fixes it. Neighbours split rows, which is no sum."""
+    ready = copy.copy(estimator)
+    set_threads(ready, threads if "Neighbors" in type(estimator).__name__ else 1)
+    return ready
 
 
 def _in_chunks(forest: Estimator, X: "Matrix", form: Form) -> "np.ndarray":

@@ -93,12 +93,9 @@ class Session:
 
     def export(self, folder: Path, *, rounds: int | None = None) -> None:
         """Write ``estimator.skops`` and ``model.json``."""
-        import copy
-
         self._need_fitted()
-        chosen = copy.copy(truncated(self.estimator, self.form.style, self._position(rounds)))
-        set_threads(chosen, None)  # a model is not tied to this machine's cores; `Form` keeps the count
-        _archive.write_estimator(folder / STATE_FILE, chosen)
+        chosen = truncated(self.estimator, self.form.style, self._position(rounds))
+        _archive.write_estimator(folder / STATE_FILE, _archive.settled(chosen))
         _archive.write_json(
             folder / MODEL_FILE,
             {
@@ -167,7 +164,7 @@ class Session:
             except (ValueError, TypeError, FloatingPointError) as problem:
                 name = type(self.estimator).__name__
                 raise TrainingFailed(
-                    f"{name} cannot be fitted to this data with these parameters: {problem}. "
+                    f"{name} cannot be fitted to this data with these parameters: {str(problem).rstrip('.')}. "
                     "Change architecture.architecture_spec, or choose another model_type."
                 ) from problem
             finally:

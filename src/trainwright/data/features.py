@@ -1,0 +1,235 @@
+"""Features: fitted on training rows, then the same for every row that follows. `fit_features` and `load_features`."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from trainwright.core.errors import ArtifactRefused, DataRefused
+from trainwright.core.findings import Finding, Severity, finding_from_json
+from trainwright.core.jsonable import dumps
+from trainwright.core.plan import FeatureStyle
+from trainwright.core.seeds import Seeds
+from trainwright.data.archive import decode, encode
+from trainwright.data.inputs import Inputs, inputs_from_json, plan_inputs
+from trainwright.data.pipelines import FeaturePipeline
+from trainwright.data.transformers import build_transformer, feature_names, unknown_to_missing
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import scipy.sparse
+    from sklearn.base import TransformerMixin
+
+    from trainwright.data.dataset import Part, Schema, Target
+
+    Matrix: TypeAlias = np.ndarray | scipy.sparse.csr_matrix
+
+_FORMAT = 1
+_FACTS = "features.json"
+_TRANSFORMER = "transformer.skops"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """A fitted way from canonical frames to matrices.
+
+    ``categorical`` are the columns of the matrix that hold category codes, ``category_sizes`` their numbers of levels.
+    ``columns`` are the canonical columns it needs. ``inputs`` is None with a user's own pipeline.
+    """
+
+    names: tuple[str, ...]
+    categorical: tuple[int, ...]
+    category_sizes: tuple[int, ...]
+    findings: tuple[Finding, ...]
+    columns: tuple[str, ...]
+    style: FeatureStyle
+    sparse: bool
+    dtype: str
+    inputs: Inputs | None
+    transformer: "TransformerMixin"
+
+    def transform(self, frame: "pd.DataFrame") -> "Matrix":
+        """Rows of a canonical frame as a matrix of shape (rows, len(names)), float32 or float64, or CSR."""
+        given = frame[list(self.columns)] if self.inputs is None else self.inputs.apply(frame)
+        return _finish(self.transformer.transform(given), self)
+
+    def save(self, folder: Path) -> None:
+        """Write ``features.json`` and ``transformer.skops`` into an existing folder; equal features give equal bytes.
+
+        Raises:
+            ArtifactRefused: a user's pipeline holds types that could not be loaded again safely.
+        """
+        facts = {
+            "format": _FORMAT,
+            "names": self.names,
+            "categorical": self.categorical,
+            "category_sizes": self.category_sizes,
+            "findings": [finding.to_json() for finding in self.findings],
+            "columns": self.columns,
+            "style": self.style,
+            "sparse": self.sparse,
+            "dtype": self.dtype,
+            "inputs": None if self.inputs is None else self.inputs.to_json(),
+        }
+        (folder / _TRANSFORMER).write_bytes(encode(self.transformer))
+        (folder / _FACTS).write_text(dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def load_features(folder: Path) -> Features:
+    """Read what `Features.save` wrote; runs no code of the file.
+
+    Raises:
+        ArtifactRefused: missing, damaged, of another format, or with types outside the fixed list.
+    """
+    try:
+        facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+        if facts["format"] != _FORMAT:
+            raise ArtifactRefused(f"{folder} has feature format {facts['format']}, this version reads {_FORMAT}.")
+        return Features(
+            names=tuple(facts["names"]),
+            categorical=tuple(facts["categorical"]),
+            category_sizes=tuple(facts["category_sizes"]),
+            findings=tuple(finding_from_json(f) for f in facts["findings"]),
+            columns=tuple(facts["columns"]),
+            style=facts["style"],
+            sparse=bool(facts["sparse"]),
+            dtype=str(facts["dtype"]),
+            inputs=None if facts["inputs"] is None else inputs_from_json(facts["inputs"]),
+            transformer=decode(folder / _TRANSFORMER),  # type: ignore[arg-type]  # only sklearn types pass the list
+        )
+    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+        raise ArtifactRefused(f"{folder} holds no features that can be read: {error}. Restore it from a copy.") from error
+
+
+def fit_features(
+    part: "Part",
+    schema: "Schema",
+    target: "Target",
+    *,
+    style: FeatureStyle,
+    accepts_sparse: bool,
+    seeds: Seeds,
+    pipeline: FeaturePipeline | None = None,
+) -> "tuple[Features, Matrix]":
+    """Fit features on one part's rows, and nothing else, and give its matrix.
+
+    Raises:
+        DataRefused: no column is left, or the user's pipeline does not give a usable matrix.
+    """
+    if pipeline is not None:
+        return _fit_own(part, schema, target, pipeline, style=style, accepts_sparse=accepts_sparse)
+    inputs, findings = plan_inputs(part.frame, schema, style)
+    sparse = accepts_sparse and style in ("scaled", "nonnegative") and bool(inputs.of("text"))
+    prepared = inputs.apply(part.frame)
+    transformer, empty = build_transformer(inputs, prepared, style=style, sparse=sparse, seeds=seeds)
+    if not transformer.transformers:
+        raise DataRefused(
+            f"a model needs features, and none of the {len(schema.columns)} columns gives one: identifiers, constants and "
+            "columns without a repeating value are left out. Name a kind under data.columns to keep one."
+        )
+    raw = transformer.fit_transform(prepared)
+    del prepared
+    names, sizes = feature_names(inputs, transformer, style)
+    features = Features(
+        names=names,
+        categorical=tuple(sizes),
+        category_sizes=tuple(sizes.values()),
+        findings=(*findings, *(_no_terms(one.column) for one in empty)),
+        columns=tuple(one.column for one in inputs.columns),
+        style=style,
+        sparse=sparse,
+        dtype=inputs.dtype,
+        inputs=inputs,
+        transformer=transformer,
+    )
+    return features, _finish(raw, features)
+
+
+def _fit_own(
+    part: "Part", schema: "Schema", target: "Target", pipeline: FeaturePipeline, *, style: FeatureStyle, accepts_sparse: bool
+) -> "tuple[Features, Matrix]":
+    columns = tuple(c.name for c in schema.features)
+    transformer = pipeline.build()
+    frame = part.frame[list(columns)]
+    try:
+        raw = transformer.fit_transform(frame, part.y)
+    except Exception as error:  # a user's code and parameters: anything may come
+        raise DataRefused(
+            f"the feature pipeline {pipeline.origin} failed on the training rows: {type(error).__name__}: {error}. "
+            f"It is given the {len(columns)} feature columns as a frame: numbers as float64, text as str."
+        ) from error
+    shape = getattr(raw, "shape", ())
+    if len(shape) != 2 or shape[0] != len(part) or shape[1] == 0:
+        raise DataRefused(
+            f"the feature pipeline {pipeline.origin} must give one row per training row, and its output has the shape "
+            f"{shape} for {len(part)} rows."
+        )
+    features = Features(
+        names=_own_names(transformer, columns, int(shape[1])),
+        categorical=(),
+        category_sizes=(),
+        findings=(),
+        columns=columns,
+        style=style,
+        sparse=accepts_sparse,
+        dtype="float32",
+        inputs=None,
+        transformer=transformer,
+    )
+    X = _finish(raw, features)
+    _refuse_gaps(X, features, pipeline.origin)
+    return features, X
+
+
+def _own_names(transformer: "TransformerMixin", columns: tuple[str, ...], count: int) -> tuple[str, ...]:
+    try:
+        names = tuple(str(name) for name in transformer.get_feature_names_out(list(columns)))
+    except (AttributeError, ValueError, TypeError, NotImplementedError):  # many transformers have no names to give
+        names = ()
+    return names if len(names) == count else tuple(f"feature {i}" for i in range(count))
+
+
+def _refuse_gaps(X: "Matrix", features: Features, origin: str) -> None:
+    import numpy as np
+    import scipy.sparse
+
+    if features.style == "native" or scipy.sparse.issparse(X):
+        return
+    bad = np.flatnonzero(~np.isfinite(X).all(axis=0))
+    if len(bad):
+        raise DataRefused(
+            f"this model cannot use missing values, and the feature pipeline {origin} leaves them in "
+            f"{', '.join(features.names[i] for i in bad[:5])}. Add a sklearn.impute.SimpleImputer."
+        )
+
+
+def _finish(raw: object, features: Features) -> "Matrix":
+    """One float matrix, dense or CSR as the model takes it; codes of unknown levels to NaN where they may be."""
+    import numpy as np
+    import scipy.sparse
+
+    if scipy.sparse.issparse(raw):
+        if features.sparse:
+            return scipy.sparse.csr_matrix(raw, dtype=features.dtype)
+        raw = raw.toarray()  # type: ignore[attr-defined]  # issparse does not narrow
+    if features.sparse and features.inputs is not None:
+        return scipy.sparse.csr_matrix(raw, dtype=features.dtype)
+    try:
+        X = np.ascontiguousarray(raw, dtype=features.dtype)
+    except (ValueError, TypeError) as error:
+        raise DataRefused(f"the feature pipeline must give numbers, and gives something else: {error}.") from error
+    if features.inputs is not None and features.style == "native":
+        flags = [features.names.index(one.column) for one in features.inputs.of("flag")]
+        unknown_to_missing(X, [*features.categorical, *flags])
+    return X
+
+
+def _no_terms(column: str) -> Finding:
+    return Finding(
+        code="data.text_without_terms",
+        severity=Severity.WARNING,
+        where=column,
+        what="no word occurs in two training rows, so the text gives no features",
+        fix="Name the column under data.columns.categorical, or ignore it.",
+    )

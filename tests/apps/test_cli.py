@@ -181,9 +181,9 @@ def test_progress_in_a_pipe_is_a_line_now_and_then(pipeline: FakePipeline, capfd
     assert shown.count("val log_loss") == 5, "20 rounds in 20 s: one line in 5 s, and the end"
     assert "round 5 of 200, val log_loss 0.2000 (best 0.2000 at 5), 5.00 s" in shown
     assert "val log_loss 0.5000 (best 0.0526 at 19)" in shown
-    assert "rounds 20, selected 19; early_stopping, best val log_loss 0.0526" in shown
+    assert "✓ fit  21.0 s; 20 rounds, best at 19; early stopping; val log_loss 0.0526" in shown
     assert shown.count(NOTE.what) == 1, "notes wait for the end"
-    assert WARNING.sentence() in shown
+    assert f"{WARNING.where}: {WARNING.what}  [{WARNING.code}]" in shown
     assert "\x1b" not in shown, "no escape codes in a pipe"
 
 

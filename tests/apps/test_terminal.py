@@ -50,4 +50,4 @@ def test_terminal(extra: dict[str, str], coloured: bool) -> None:
     assert "\x1b[2K" in seen, "a line that is replaced"
     assert ("\x1b[32m" in seen) is coloured
     assert "roc_auc" in seen
-    assert "best val log_loss 0.0526" in seen
+    assert "early stopping; val log_loss 0.0526" in seen

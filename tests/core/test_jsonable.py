@@ -41,7 +41,8 @@ class _Outer:
     ("value", "expected"),
     [
         (None, None), (True, True), (3, 3), ("x", "x"), (1.5, 1.5), (math.nan, "nan"), (math.inf, "inf"),
-        (-math.inf, "-inf"), (_Colour.RED, "red"), (_Level.HIGH, 3), (Severity.ERROR, "error"), ({1: "a"}, {"1": "a"}), ((1, 2), [1, 2]),
+        (-math.inf, "-inf"), (_Colour.RED, "red"), (_Level.HIGH, 3),
+        (Severity.ERROR, "error"), ({1: "a"}, {"1": "a"}), ((1, 2), [1, 2]),
         ({"b", "a"}, ["a", "b"]), (frozenset({2, 1}), [1, 2]), (Duration(5.0), {"seconds": 5.0}), ([], []), ({}, {}),
         (np.float64(1.5), 1.5), (np.float32(0.5), 0.5), (np.float64("nan"), "nan"), (np.float32("inf"), "inf"),
         (np.int64(4), 4), (np.uint8(4), 4), (np.bool_(1), True), (np.str_("s"), "s"), (np.array(2.5), 2.5),

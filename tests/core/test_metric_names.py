@@ -141,7 +141,8 @@ def test_only_metrics_that_move_with_every_prediction_are_smooth():
 def test_metrics_that_ignore_row_weights_say_so():
     ignoring = {n for task in Task for n in get_scorer_names() if _fits(n, task) and not find(n, task).weighted}
     assert ignoring == {
-        "neg_max_error", "neg_negative_likelihood_ratio", "positive_likelihood_ratio", "roc_auc_ovo", "roc_auc_ovo_weighted"
+        "neg_max_error", "neg_negative_likelihood_ratio", "positive_likelihood_ratio", "roc_auc_ovo",
+        "roc_auc_ovo_weighted"
     }  # fmt: skip
     y, prediction, weight = some_rows(Task.MULTICLASS, 60)
     metric = find("roc_auc_ovo", Task.MULTICLASS)

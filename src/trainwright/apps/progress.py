@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from trainwright.apps import words
-from trainwright.apps.failures import say_findings
 from trainwright.apps.screen import Screen, Span
 from trainwright.core.events import Evaluated, Event, Finished, Found, Repaired, Saved, Started, Trained
 from trainwright.core.findings import Severity
 from trainwright.core.jsonable import JsonValue
 
 _PLAIN_EVERY_S = 5.0  # assumption: a log reader wants a sign of life now and then, not every round
+_REASONS = {"rounds": "all rounds", "early_stopping": "early stopping", "time_budget": "time budget"}
 _SHOWN_FACTS = ("family", "rows", "features", "rounds_limit", "threads")
 
 
@@ -59,7 +59,9 @@ class Progress:
                 self._evaluated(event, seen)
             case Found(finding=finding):
                 if finding.severity is not Severity.INFO:
-                    say_findings(self._screen, [finding], limit=1)
+                    self._say(
+                        event, ("! ", "yellow"), f"{finding.where}: {finding.what}", (f"  [{finding.code}]", "dim")
+                    )
             case Repaired(symptom=symptom, action=action):
                 self._say(event, ("  ↻ ", "yellow"), f"{symptom}: {action}")
             case Saved(path=path, reason=reason):
@@ -76,7 +78,7 @@ class Progress:
             watch=str(known.get("watch", "")),
             told_s=event.time_s,
         )
-        about = words.facts({k: known[k] for k in _SHOWN_FACTS if k in known})
+        about = words.facts({k: known[k] for k in _SHOWN_FACTS if known.get(k) not in (None, 1)})
         if self._live is None:
             self._say(event, ("▸ ", "cyan"), name, (f"  {about}" if about else "", "dim"))
         else:
@@ -99,14 +101,17 @@ class Progress:
 
     def _finished(self, event: Event, name: str, reason: str, known: Mapping[str, JsonValue]) -> None:
         stage, self._stage = self._stage, None
-        took = words.duration(event.time_s - stage.since_s) if stage and stage.name == name else ""
-        told = [part for part in (words.facts(known), reason if reason not in ("", "done") else "") if part]
-        best = ""
-        if stage and stage.best is not None:
-            best = f", best val {stage.watch} {words.number(stage.best)}"
-        self._say(event, ("✓ ", "green"), (name, "bold"), f"  {took}", (f"  {'; '.join(told)}{best}", "dim"))
+        told = []
+        if stage and stage.name == name:
+            told.append(words.duration(event.time_s - stage.since_s))
+            if isinstance(rounds := known.get("rounds"), int) and rounds > 1:
+                told.append(f"{words.count(rounds, stage.unit)}, best at {words.number(known.get('selected'))}")
+                told.append(_REASONS.get(reason, reason))
+            if stage.best is not None:
+                told.append(f"val {stage.watch} {words.number(stage.best)}")
+        self._say(event, ("✓ ", "green"), (name, "bold"), ("  " + "; ".join(told) if told else "", "dim"))
         if self._live is not None:
-            self._live("")
+            self._live("working")
 
     def _say(self, event: Event, *spans: Span) -> None:
         self._screen.say((f"{event.time_s:8.2f}s ", "dim"), *spans)
@@ -122,5 +127,5 @@ def shown(screen: Screen, *, quiet: bool) -> Iterator[Callable[[Event], None] | 
     else:
         from rich.text import Text
 
-        with screen.console.status("starting", spinner="dots") as status:
+        with screen.console.status("reading the data", spinner="dots") as status:
             yield Progress(screen, live=lambda text: status.update(Text(text)))

@@ -49,7 +49,7 @@ class Duration:
     def __str__(self) -> str:
         """The shortest form that reads back the same: ``1h30m``, ``90s`` is ``1m30s``."""
         if self.seconds < 1 or self.seconds != int(self.seconds):
-            return f"{Decimal(repr(self.seconds)):f}s"
+            return f"{Decimal(repr(float(self.seconds))):f}s"
         rest, out = int(self.seconds), ""
         for name, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
             count, rest = divmod(rest, size)

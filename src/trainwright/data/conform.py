@@ -33,7 +33,9 @@ def conform(frame: "pd.DataFrame", schema: Schema, target: Target) -> "tuple[pd.
     findings: list[Finding] = []
     extra = sorted(here - {c.name for c in schema.columns})
     if extra:
-        findings.append(_note("data.extra_columns", "rows", f"{len(extra)} columns were ignored: {', '.join(extra[:20])}"))
+        findings.append(
+            _note("data.extra_columns", "rows", f"{len(extra)} columns were ignored: {', '.join(extra[:20])}")
+        )
     made: dict[str, pd.Series] = {}
     for column in schema.columns:
         if column.role in ("target", "weight") or column.name not in here:

@@ -99,7 +99,9 @@ def load_features(folder: Path) -> Features:
             transformer=decode(folder / _TRANSFORMER),  # type: ignore[arg-type]  # only sklearn types pass the list
         )
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
-        raise ArtifactRefused(f"{folder} holds no features that can be read: {error}. Restore it from a copy.") from error
+        raise ArtifactRefused(
+            f"{folder} holds no features that can be read: {error}. Restore it from a copy."
+        ) from error
 
 
 def fit_features(
@@ -147,7 +149,13 @@ def fit_features(
 
 
 def _fit_own(
-    part: "Part", schema: "Schema", target: "Target", pipeline: FeaturePipeline, *, style: FeatureStyle, accepts_sparse: bool
+    part: "Part",
+    schema: "Schema",
+    target: "Target",
+    pipeline: FeaturePipeline,
+    *,
+    style: FeatureStyle,
+    accepts_sparse: bool,
 ) -> "tuple[Features, Matrix]":
     columns = tuple(c.name for c in schema.features)
     transformer = pipeline.build()

@@ -60,7 +60,9 @@ def _choose(strategy: str, target: "Target", columns: "Columns") -> str:
     if strategy in named and named[strategy] is None:
         raise SpecError(f"cross_validation.strategy: {strategy} needs data.columns.{strategy}.")
     if strategy == "stratified" and not target.task.is_classification:
-        raise SpecError("cross_validation.strategy: stratified needs classes, and the task is regression. Write random.")
+        raise SpecError(
+            "cross_validation.strategy: stratified needs classes, and the task is regression. Write random."
+        )
     return strategy
 
 
@@ -122,9 +124,14 @@ def _by_time(times: "np.ndarray", folds: int) -> "list[tuple[np.ndarray, np.ndar
     unknown = np.flatnonzero(np.isnan(times))
     order = known[np.argsort(times[known], kind="stable")]
     ordered = times[order]
-    cuts = [
-        int(np.searchsorted(ordered, ordered[len(order) * k // (folds + 1)], side="left")) for k in range(1, folds + 1)
-    ] if len(order) > folds else []
+    cuts = (
+        [
+            int(np.searchsorted(ordered, ordered[len(order) * k // (folds + 1)], side="left"))
+            for k in range(1, folds + 1)
+        ]
+        if len(order) > folds
+        else []
+    )
     bounds = [0, *cuts, len(order)]
     if len(bounds) != folds + 2 or any(a >= b for a, b in zip(bounds, bounds[1:], strict=False)):
         raise DataRefused(f"{folds} folds by time need more than {folds} different times, and there are too few.")

@@ -134,7 +134,7 @@ def moment_parts(moments: "pd.Series") -> "dict[str, np.ndarray]":
         "year": dates.year.to_numpy(dtype="float64"),
         "month": dates.month.to_numpy(dtype="float64"),
         "day": dates.day.to_numpy(dtype="float64"),
-        "weekday": dates.weekday.to_numpy(dtype="float64"),
+        "weekday": dates.day_of_week.to_numpy(dtype="float64"),
         "hour": dates.hour.to_numpy(dtype="float64"),
         "days": seconds / 86400.0,
     }
@@ -157,7 +157,9 @@ def _plan_one(values: "pd.Series", kind: Kind, style: FeatureStyle, findings: li
     if kind is Kind.BOOLEAN and len(counts) <= 2:
         levels = sort_classes([str(k) for k in counts.index])
         return Input(column=name, use="flag", categories=levels, indicator=indicator)
-    least, cap = (_ONE_HOT_MIN_COUNT, _ONE_HOT_CAP) if style in ("scaled", "nonnegative") else (_NATIVE_MIN_COUNT, _NATIVE_CAP)
+    least, cap = (
+        (_ONE_HOT_MIN_COUNT, _ONE_HOT_CAP) if style in ("scaled", "nonnegative") else (_NATIVE_MIN_COUNT, _NATIVE_CAP)
+    )
     return _plan_category(name, counts, missing, least=least, cap=cap, style=style, findings=findings)
 
 

@@ -213,11 +213,17 @@ def _text(facts: _Facts) -> _Verdict:
 
 
 def _datetime(different: "pd.Series") -> _Verdict | None:
-    if not different.head(20).str.match(r"^\s*(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|[A-Za-z]{3,9} \d|\d{1,2}[ -][A-Za-z]{3})").all():
+    if (
+        not different.head(20)
+        .str.match(r"^\s*(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|[A-Za-z]{3,9} \d|\d{1,2}[ -][A-Za-z]{3})")
+        .all()
+    ):
         return None
     found = datetime_format(different)
     if found is None:
         return None
     spelled, ambiguous = found
-    note = "; day and month could be the other way round, name it under data.columns.datetime if so" if ambiguous else ""
+    note = (
+        "; day and month could be the other way round, name it under data.columns.datetime if so" if ambiguous else ""
+    )
     return _Verdict(Kind.DATETIME, f"text that reads as dates ({spelled}){note}", spelled)

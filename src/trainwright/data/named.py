@@ -101,7 +101,9 @@ def _kinds(data: "Data") -> dict[str, Kind]:
     for kind, names in lists.items():
         for name in names:
             if name in kinds and kinds[name] is not kind:
-                raise SpecError(f"data.columns: {name!r} is named as {kinds[name].value} and as {kind.value}. Keep one.")
+                raise SpecError(
+                    f"data.columns: {name!r} is named as {kinds[name].value} and as {kind.value}. Keep one."
+                )
             kinds[name] = kind
     return kinds
 

@@ -102,7 +102,9 @@ def _with_targets(
     first_row = 0
     for part, table in tables.items():
         if named.target not in table.frame.columns:
-            raise DataRefused(f"{table.files[0].path}: the target column {named.target!r} is required, and it is missing.")
+            raise DataRefused(
+                f"{table.files[0].path}: the target column {named.target!r} is required, and it is missing."
+            )
         y = encode_target(table.frame[named.target], target, value=named.value)
         kept = np.flatnonzero(~np.isnan(y))
         if len(kept) == 0:

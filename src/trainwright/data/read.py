@@ -120,14 +120,18 @@ def _resolve(paths: str | Path | Sequence[str | Path], base: Path | None) -> lis
     for one in given:
         path = (base or Path()) / one
         if path.is_dir():
-            raise DataRefused(f"{path}: a file is required, and it is a folder. Name its files with a glob: {one}/*.csv")
+            raise DataRefused(
+                f"{path}: a file is required, and it is a folder. Name its files with a glob: {one}/*.csv"
+            )
         if path.exists():
             files.append(path)
             continue
         matches = sorted(Path(p) for p in glob.glob(str(path), recursive=True) if Path(p).is_file())  # noqa: PTH207 - absolute patterns
         if not matches:
             what = "no file matches" if glob.has_magic(str(one)) else "there is no such file"
-            raise DataRefused(f"{path}: a data file is required, and {what}. Relative paths start from the spec's folder.")
+            raise DataRefused(
+                f"{path}: a data file is required, and {what}. Relative paths start from the spec's folder."
+            )
         files += matches
     if not files:
         raise DataRefused("at least one data file is required, and none is named.")
@@ -217,7 +221,9 @@ def _one_column(path: Path, name: str, parts: "list[pa.ChunkedArray]") -> "pa.Ch
     kinds = {part.type for part in parts}
     if len(kinds) > 1:
         try:
-            kind = pa.unify_schemas([pa.schema([(name, k)]) for k in kinds], promote_options="permissive").field(name).type
+            kind = (
+                pa.unify_schemas([pa.schema([(name, k)]) for k in kinds], promote_options="permissive").field(name).type
+            )
             parts = [part.cast(kind) for part in parts]
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise DataRefused(

@@ -151,9 +151,7 @@ def _fill(sizes: "np.ndarray", shares: list[float]) -> "np.ndarray":
     return result
 
 
-def _by_time(
-    inputs: SplitInputs, fractions: Mapping[str, float]
-) -> "tuple[dict[str, np.ndarray], list[Finding]]":
+def _by_time(inputs: SplitInputs, fractions: Mapping[str, float]) -> "tuple[dict[str, np.ndarray], list[Finding]]":
     import numpy as np
 
     assert inputs.times is not None

@@ -34,7 +34,10 @@ def save_dataset_facts(dataset: "Dataset", folder: Path) -> None:
     if test is not None:
         rows["test"] = test
     table = pd.concat(
-        [pd.DataFrame({"row": ids, "part": pd.Series(name, index=range(len(ids)), dtype="str")}) for name, ids in rows.items()]
+        [
+            pd.DataFrame({"row": ids, "part": pd.Series(name, index=range(len(ids)), dtype="str")})
+            for name, ids in rows.items()
+        ]
     ).sort_values("row", kind="stable")
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)

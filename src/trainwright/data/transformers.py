@@ -66,7 +66,9 @@ def feature_names(
             sizes[len(names)] = len(one.categories)
             names.append(one.column)
         else:
-            names += [f"{one.column}={level}" if level != MISSING else f"{one.column} (missing)" for level in levels(one)]
+            names += [
+                f"{one.column}={level}" if level != MISSING else f"{one.column} (missing)" for level in levels(one)
+            ]
     for name, step, _ in transformer.transformers_:
         if name.startswith("text "):
             names += _text_names(name.removeprefix("text "), step)

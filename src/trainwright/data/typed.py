@@ -109,9 +109,7 @@ def from_objects(name: str, values: "pd.Series") -> Typed:
     return Typed(series=text, findings=(finding,) if len(kinds) > 1 else ())
 
 
-def _typed_text(
-    name: str, column: "pa.ChunkedArray", *, missing: Collection[str] | None, keep_text: bool
-) -> Typed:
+def _typed_text(name: str, column: "pa.ChunkedArray", *, missing: Collection[str] | None, keep_text: bool) -> Typed:
     spelled: Mapping[str, int] = {}
     if missing is not None:
         column, spelled = _without_missing(column, missing)

@@ -108,7 +108,7 @@ def load(folder: Path) -> "Model":
     meta = ModelFile.read(folder, "lightgbm")
     library = _library()
     with parsing_errors("LightGBM", library.basic.LightGBMError):
-        booster = library.Booster(model_file=os.fspath(folder / meta.file), params={"verbosity": -1})
+        booster = library.Booster(model_file=os.fspath(folder / meta.file))
     return _Model(booster, meta)
 
 

@@ -50,7 +50,7 @@ def check(
     for name, value in params.items():
         if name in own:
             continue
-        if name in decided and name in names:
+        if name in decided and name in inspect.signature(estimator_class(estimator)).parameters:
             found.append(ParamProblem(name=name, what="is decided by Trainwright", fix=decided[name]))
         elif name not in names:
             found.append(unknown(name, open_names, estimator.rpartition(".")[2]))

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import warnings
 from collections.abc import Mapping
 from typing import Literal
 
@@ -136,13 +137,24 @@ def _unusable(cls: type) -> str:
         return f"wraps other estimators (it needs {', '.join(needed)})"
     if cls.__name__.startswith("MultiTask") or cls.__name__ in ("CCA", "PLSCanonical"):
         return "is for several targets at once"
+    if cls.__name__ == "TransformedTargetRegressor":
+        return "wraps another estimator; give that one"
+    if cls.__name__.startswith("RadiusNeighbors"):
+        return "has no answer for rows with no neighbour within the radius; model_type knn has"
     if cls.__name__ == "CategoricalNB":
         return "fails on categories that training never saw; model_type naive_bayes does not"
     if cls.__name__ == "IsotonicRegression":
         return "takes a single column"
     if cls.__name__ in ("LabelPropagation", "LabelSpreading", "SelfTrainingClassifier"):
         return "is for partly labelled data"
-    return ""
+    return _phased_out(cls)
+
+
+def _phased_out(cls: type) -> str:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        cls()
+    return f"is being removed from scikit-learn: {str(caught[0].message).splitlines()[0]}" if caught else ""
 
 
 def _unit(path: str, params: Mapping[str, JsonValue]) -> tuple[Literal["round", "tree", "epoch", "fit"], int]:

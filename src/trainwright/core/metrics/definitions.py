@@ -15,8 +15,8 @@ class Metric:
     ``needs`` says what it reads: the most probable class, the probabilities, or regression values. ``smooth`` is true
     when small changes of predictions move it, which early stopping wants; a metric of labels only moves when a label
     flips. ``average`` says how classes are combined. ``scorer`` is the scikit-learn scorer that computes it, for
-    metrics outside our table. ``weighted`` is false where row weights have no effect on it. ``span`` is the distance from an uninformative model to a perfect one for bounded
-    scores, and None for errors and unbounded scores.
+    metrics outside our table. ``weighted`` is false where row weights have no effect on it. ``span`` is the distance
+    from an uninformative model to a perfect one for bounded scores, and None for errors and unbounded scores.
     """
 
     name: str

@@ -1,0 +1,148 @@
+"""Small training jobs for the contract suite: each engine with each family that names it, on made-up tables."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from trainwright.core import registry
+from trainwright.core.plan import FeatureStyle, ModelPlan
+from trainwright.core.seeds import Seeds
+from trainwright.core.tasks import Task
+from trainwright.engines.contract import Job, Table
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ROUNDS = 12
+"""Few, so that the suite is quick; enough for several units with every engine."""
+
+TRAIN_ROWS, VAL_ROWS = 240, 60
+
+CLASSES = {Task.BINARY: 2, Task.MULTICLASS: 3, Task.REGRESSION: 0}
+_ESTIMATORS = {
+    Task.BINARY: "sklearn.linear_model.LogisticRegression",
+    Task.MULTICLASS: "sklearn.linear_model.LogisticRegression",
+    Task.REGRESSION: "sklearn.linear_model.Ridge",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a family is asked: the fields of its contract's ``Request``; families and engines never import each other."""
+
+    task: Task
+    num_classes: int
+    rows: int
+    columns: int
+    rounds: int | None
+    target_is_count: bool
+    estimator: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One engine with one family on one task."""
+
+    engine: str
+    family: str
+    task: Task
+
+    def __str__(self) -> str:
+        """The test id."""
+        return f"{self.engine}-{self.family}-{self.task.value}"
+
+    def plan(self) -> ModelPlan:
+        """The family's own defaults at a few rounds."""
+        family = registry.load("families", self.family)
+        question = Question(
+            task=self.task,
+            num_classes=CLASSES[self.task],
+            rows=TRAIN_ROWS,
+            columns=6,
+            rounds=None,
+            target_is_count=False,
+            estimator=_ESTIMATORS[self.task],
+        )
+        plan = cast("ModelPlan", family.build({}, question))
+        if plan.unit == "fit":
+            return plan
+        return cast("ModelPlan", family.build({}, replace(question, rounds=ROUNDS)))
+
+
+def engine_cases(*engines: str) -> list[Case]:
+    """All cases of the engines of those names (default: of every engine found)."""
+    wanted = engines or registry.names("engines")
+    found = [(name, registry.load("families", name)) for name in registry.names("families")]
+    return [
+        Case(engine, name, task)
+        for engine in wanted
+        for name, family in found
+        if engine in family.ENGINES
+        for task in sorted(family.TASKS)
+    ]
+
+
+def make_job(
+    case: Case,
+    workdir: Path,
+    *,
+    plan: ModelPlan | None = None,
+    threads: int = 1,
+    seed: int = 7,
+    layout: Literal["dense", "sparse"] = "dense",
+    weighted: bool = False,
+    with_val: bool = True,
+) -> Job:
+    """A small training job in the feature style of the plan."""
+    plan = plan or case.plan()
+    train, sizes = make_table(case.task, plan.features, TRAIN_ROWS, stream=1, layout=layout, weighted=weighted)
+    val, _ = make_table(case.task, plan.features, VAL_ROWS, stream=2, layout=layout, weighted=False)
+    workdir.mkdir(parents=True, exist_ok=True)
+    columns = int(train.X.shape[1])
+    return Job(
+        task=case.task,
+        num_classes=CLASSES[case.task],
+        plan=plan,
+        train=train,
+        val=val if with_val else None,
+        feature_names=tuple(f"column {i}, [{i}]" for i in range(columns)),
+        categorical=tuple(range(columns - len(sizes), columns)),
+        category_sizes=sizes,
+        seeds=Seeds(seed),
+        threads=threads,
+        device="cpu",
+        workdir=workdir,
+    )
+
+
+def make_table(
+    task: Task, style: FeatureStyle, rows: int, *, stream: int, layout: Literal["dense", "sparse"], weighted: bool
+) -> tuple[Table, tuple[int, ...]]:
+    """Rows whose target depends on two numbers and a category, and the sizes of the category columns (the last ones).
+
+    In the native style some cells are missing, and one category column has no known category at all.
+    """
+    import numpy as np
+    import scipy.sparse
+
+    draw = np.random.default_rng(stream)
+    numbers = draw.normal(size=(rows, 4))
+    if layout == "sparse":
+        numbers[np.abs(numbers) < 0.7] = 0.0
+    codes = draw.integers(0, 5, rows).astype(np.float64)
+    signal = 2 * numbers[:, 0] - numbers[:, 1] + (codes % 2) * 2 + draw.normal(scale=0.1, size=rows)
+    y: np.ndarray = signal
+    if task is not Task.REGRESSION:
+        classes = CLASSES[task]
+        y = np.digitize(signal, np.quantile(signal, np.linspace(0, 1, classes + 1)[1:-1])).astype(np.int64)
+    sizes: tuple[int, ...] = ()
+    if style in ("native", "ordinal") and layout == "dense":
+        known, sizes = (np.full(rows, np.nan), (5, 0)) if style == "native" else (np.zeros(rows), (5, 1))
+        numbers = np.column_stack([numbers, codes, known])
+        if style == "native":
+            numbers[draw.random(numbers.shape) < 0.05] = np.nan
+    elif style == "nonnegative":
+        numbers = np.clip((numbers + 3) / 6, 0, 1)
+    weight = np.where(draw.random(rows) < 0.5, 0.05, 5.0) if weighted else None
+    matrix = scipy.sparse.csr_matrix(numbers) if layout == "sparse" else numbers
+    return Table(X=matrix, y=y, weight=weight), sizes

@@ -1,0 +1,88 @@
+"""What only lists or explains stays light: no numerical library is loaded. Timings never decide this."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+# DESIGN section 5's list, and every other library that takes longer than a tenth of a second to import.
+HEAVY = (
+    "torch", "sklearn", "pandas", "xgboost", "lightgbm", "tensorflow", "mlflow", "optuna", "ray",
+    "numpy", "scipy", "catboost", "matplotlib", "pyarrow", "skops", "joblib", "jinja2", "transformers",
+)  # fmt: skip
+
+_REPORT = """
+import atexit, json, os, sys
+def tell():
+    loaded = sorted(m for m in {heavy!r} if m in sys.modules)
+    open({path!r}, "w").write(json.dumps(loaded))
+atexit.register(tell)
+"""
+
+
+def _loaded_by(code, tmp_path):
+    """Heavy modules in `sys.modules` when a fresh interpreter that ran the code ends, and what it printed."""
+    path = tmp_path / "loaded.json"
+    done = subprocess.run(
+        [sys.executable, "-c", _REPORT.format(heavy=HEAVY, path=str(path)) + code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+    )
+    return done, json.loads(path.read_text())
+
+
+_COMMAND = "sys.argv = ['trainwright', *{args!r}]\nfrom trainwright.apps.cli import main\nmain()\n"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["--help"], ["--version"], ["families"], ["families", "--json"], ["schema"], ["train", "--help"], ["check", "--help"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_command_that_only_explains_loads_nothing_heavy(args, tmp_path):
+    done, loaded = _loaded_by(_COMMAND.format(args=args), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    assert loaded == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import trainwright; dir(trainwright)",
+        "import trainwright.pipeline",
+        "from trainwright.core import metrics, tasks\nmetrics.find('neg_log_loss', tasks.Task.BINARY)",
+        "from trainwright.core import registry\nregistry.names('engines'); registry.names('families')",
+    ],
+    ids=["package", "pipeline", "metric name", "registry"],
+)
+def test_importing_loads_nothing_heavy(code, tmp_path):
+    done, loaded = _loaded_by(code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert loaded == []
+
+
+def test_every_module_of_ours_imports_without_anything_heavy(tmp_path):
+    code = (
+        "import importlib, pkgutil, trainwright\n"
+        "for m in pkgutil.walk_packages(trainwright.__path__, 'trainwright.'):\n"
+        "    if not m.name.endswith('__main__'):\n"
+        "        importlib.import_module(m.name)\n"
+        f"        heavy = [h for h in {HEAVY!r} if h in sys.modules]\n"
+        "        if heavy:\n"
+        "            sys.exit(f'{m.name} imports {heavy}')\n"
+    )
+    done, loaded = _loaded_by(code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert loaded == []
+
+
+def test_the_measuring_itself_sees_what_is_loaded(tmp_path):
+    _, loaded = _loaded_by("import numpy", tmp_path)
+    assert loaded == ["numpy"]

@@ -146,7 +146,7 @@ def test_example_states_its_command_time_and_score(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert f"trainwright train examples/{path.name}" in text
     assert re.search(r"Run time: about [\d.]+ s on 2 cores", text)
-    assert re.search(r"Expected: validation \S+ [\d.]+, test [\d.]+", text)
+    assert re.search(r"Expected: validation \S+ \d+\.\d+, test \d+\.\d+", text)
 
 
 @pytest.mark.slow
@@ -154,7 +154,7 @@ def test_example_states_its_command_time_and_score(path: Path) -> None:
 def test_example_reaches_the_score_it_states(path: Path, tmp_path: Path) -> None:
     import trainwright
 
-    told = re.search(r"Expected: validation (\S+) ([\d.]+), test ([\d.]+)", path.read_text(encoding="utf-8"))
+    told = re.search(r"Expected: validation (\S+) (\d+\.\d+), test (\d+\.\d+)", path.read_text(encoding="utf-8"))
     assert told
     result = trainwright.train(path, out=tmp_path)
     assert result.status == "done"

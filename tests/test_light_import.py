@@ -42,7 +42,7 @@ _COMMAND = "sys.argv = ['trainwright', *{args!r}]\nfrom trainwright.apps.cli imp
 
 @pytest.mark.parametrize(
     "args",
-    [["--help"], ["--version"], ["families"], ["families", "--json"], ["schema"], ["train", "--help"], ["check", "--help"]],
+    [["--help"], ["--version"], ["families"], ["families", "--json"], ["schema"], ["train", "--help"]],
     ids=" ".join,
 )  # fmt: skip
 def test_a_command_that_only_explains_loads_nothing_heavy(args, tmp_path):

@@ -24,6 +24,8 @@ def _interval(low, high):
         ("rmse", Task.REGRESSION, 0.80, 1.00, 0.05, "Acceptable"),
         ("rmse", Task.REGRESSION, 0.50, 1.00, 0.05, "Concerning"),
         ("rmse", Task.REGRESSION, 0.50, 1.00, 0.60, "Acceptable"),
+        ("rmse", Task.REGRESSION, 160.0, 200.0, 5.0, "Acceptable"),  # 20 %, in any unit
+        ("rmse", Task.REGRESSION, 0.0005, 0.0010, 0.0001, "Concerning"),
         ("rmse", Task.REGRESSION, 1.50, 1.00, 0.05, "Acceptable"),
         ("r2", Task.REGRESSION, 0.95, 0.70, 0.05, "Concerning"),
         ("roc_auc", Task.BINARY, math.nan, 0.86, 0.01, "Acceptable"),

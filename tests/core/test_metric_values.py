@@ -139,6 +139,7 @@ def test_every_metric_stays_silent_on_every_odd_input(task):
 
 def test_what_is_no_probability_is_not_judged_as_one():
     assert math.isnan(_value("log_loss", Task.BINARY, [0, 1], [[-3.0, 4.0], [0.5, 0.5]]))
+    assert math.isnan(_value("log_loss", Task.BINARY, [0, 1], [[0.5, 4.0], [0.5, 0.5]]))
     slightly = [[1.0 + 1e-9, -1e-9], [0.5, 0.5]]
     assert _value("log_loss", Task.BINARY, [0, 1], slightly) == pytest.approx(math.log(2) / 2)
     assert _value("accuracy", Task.BINARY, [1, 1], [[-3.0, 4.0], [5.0, 4.0]]) == 0.5

@@ -97,3 +97,20 @@ def test_time_of_the_documents_themselves_is_not_counted(copied: Callable[[str],
     before = training_report.render(gather(run))
     edit(run / "run.json", lambda r: r["seconds"].update(report=9.9, total=77.7))
     assert training_report.render(gather(run)) == before
+
+
+def test_a_target_is_no_protected_column_and_good_calibration_no_limit(copied: Callable[[str], Path]) -> None:
+    from dataclasses import replace
+
+    import numpy as np
+
+    from trainwright.report import limits
+
+    facts = gather(copied("binary"))
+    named = tuple(replace(c, name="sex" if c.role == "target" else f"x{i}") for i, c in enumerate(facts.columns))
+    assert limits.protected_columns(replace(facts, columns=named)) == ()
+    assert any("Probabilities are off" in sentence for sentence in limits.limitations(facts))
+    held = facts.predictions["test"]
+    certain = np.column_stack([held.y == 0, held.y == 1]).astype(float)
+    honest = replace(facts, predictions={"test": replace(held, probability=certain, predicted=held.y)})
+    assert not any("Probabilities are off" in sentence for sentence in limits.limitations(honest))

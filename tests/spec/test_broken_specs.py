@@ -123,6 +123,7 @@ TEXTS = [
     broken("home", "data: {train_path: ~/x.csv, target: y}\n", ":1:20:", "~ is not expanded"),
     broken("nul in a path", 'data: {train_path: "a\\0b", target: y}\n', ":1:20:", "character that no path has"),
     broken("long name", f"data: {{train_path: {'x' * 300}.csv, target: y}}\n", ":1:20:", "longer than a file system"),
+    broken("all below", "data: {train_path: '**/*.csv', target: y}\n", ":1:20:", "** is not supported"),
     broken("device file", "data: {train_path: /dev/zero, target: y}\n", ":1:20:", "no regular file"),
     broken("same file twice", "data: {train_path: train.csv, val_path: ./train.csv, target: y}\n", ":1:41:", "same file"),
     broken("val twice", "data: {train_path: train.csv, target: y, val_path: val.csv, split: {val: 0.1}}\n", "both val_path and split"),
@@ -164,6 +165,9 @@ TEXTS = [
     broken("range upside down", DATA + "hyperparameter_search: {search_space: {lr: {low: 1, high: 0.1}}}\n", ":2:59:", "above low"),
     broken("log of zero", DATA + "hyperparameter_search: {search_space: {lr: {low: 0, high: 1, log: true}}}\n", ":2:50:", "above 0"),
     broken("step of zero", DATA + "hyperparameter_search: {search_space: {lr: {low: 0, high: 1, step: 0}}}\n", ":2:68:", "step must be"),
+    broken("step too wide", DATA + "hyperparameter_search: {search_space: {lr: {low: 0, high: 1, step: 2}}}\n", ":2:68:", "wider"),
+    broken("half an int", DATA + "hyperparameter_search: {search_space: {lr: {low: 0.5, high: 2, int: true}}}\n", ":2:50:", "whole number"),
+    broken("grid of reals", DATA + "hyperparameter_search: {method: grid, search_space: {lr: {low: 0, high: 1}}}\n", "finite list"),
     broken("no choices", DATA + "hyperparameter_search: {search_space: {b: []}}\n", ":2:", "choices is empty"),
     broken("fixed and searched", DATA + "architecture: {architecture_spec: {lr: 1}}\nhyperparameter_search: {search_space: {lr: [1, 2]}}\n", "fixed"),
     broken("search space as text", DATA + "hyperparameter_search: {search_space: From Agent 24}\n", ":2:39:", "a mapping is needed"),
@@ -274,12 +278,36 @@ def test_every_mistake_is_reported_at_once_in_order(load_text: Loader) -> None:
     assert len(caught.value.findings) == len(lines)
 
 
-def test_a_hundred_thousand_mistakes_are_cut(load_text: Loader) -> None:
-    text = DATA + "".join(f"x{i}: 1\n" for i in range(20_000))
+def test_a_thousand_mistakes_are_cut(load_text: Loader) -> None:
+    text = DATA + "".join(f"x{i}: 1\n" for i in range(1000))
     with pytest.raises(SpecError) as caught:
         load_text(text)
     assert len(caught.value.findings) == 100
     assert "more mistakes" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"baselines": [*(f"b{i}" for i in range(60_000)), "b0"]},
+        {"hyperparameter_search": {"search_space": {"a": [*(f"b{i}" for i in range(60_000)), "b0"]}}},
+        {"." * 500_000: 1},
+        {"k" * 500_000: 1},
+    ],
+    ids=["long list", "long choices", "dots", "long key"],
+)
+@pytest.mark.timeout(20)  # a quadratic rule takes minutes
+def test_large_nonsense_is_refused_soon_and_briefly(more: dict[str, object]) -> None:
+    with pytest.raises(SpecError) as caught:
+        load({"data": {"target": "y"}, **more}, frames=True)
+    assert len(caught.value.message) < 5000
+
+
+@pytest.mark.parametrize("value", ["'${BUDGET}'", "!x 3", "[Max training time]"])
+def test_one_mistake_is_reported_once(load_text: Loader, value: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_text(DATA + f"training: {{time_budget: {value}}}\n")
+    assert len(caught.value.findings) == 1
 
 
 def test_a_secret_is_not_repeated(load_text: Loader) -> None:

@@ -62,7 +62,7 @@ class Screen:
         self._closed = True
         with contextlib.suppress(OSError, ValueError):  # a stream without a file has nothing to protect
             devnull = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(devnull, self._stream.fileno())  # so that the flush at exit stays quiet as well
+            os.dup2(devnull, self._stream.fileno())  # so that the flush at exit stays quiet
             os.close(devnull)
 
 

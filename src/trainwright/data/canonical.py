@@ -1,4 +1,4 @@
-"""The canonical form of a column: one spelling of every value, so that training rows, test rows and tomorrow's rows agree.
+"""The canonical form of a column: one spelling of every value, so that training, test and later rows agree.
 
 numeric float64; boolean, categorical, text and identifier ``str`` with NaN for missing; datetime ``datetime64``.
 """

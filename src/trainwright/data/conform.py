@@ -27,8 +27,8 @@ def conform(frame: "pd.DataFrame", schema: Schema, target: Target) -> "tuple[pd.
     missing = [c.name for c in schema.features if c.name not in here]
     if missing:
         raise DataRefused(
-            f"the rows must have the {len(schema.features)} feature columns of training, and {len(missing)} are missing: "
-            f"{', '.join(missing)}. Add them (empty cells are allowed)."
+            f"the {len(schema.features)} feature columns of training are required, and {len(missing)} are "
+            f"missing: {', '.join(missing)}. Add them (empty cells are allowed)."
         )
     findings: list[Finding] = []
     extra = sorted(here - {c.name for c in schema.columns})

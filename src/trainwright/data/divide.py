@@ -47,7 +47,12 @@ def divide(
     division = _divide(sources, data, named, target, seeds, guess)
     schema = _schema(frame, division.rows["train"].positions, named, target)
     features = [c.name for c in schema.features]
-    if features != guess and division.facts.strategy in _MERGING and _together(data):
+    constant = {c.name for c in schema.columns if c.kind is Kind.CONSTANT}  # a constant makes no row different
+    if (
+        features != [name for name in guess if name not in constant]
+        and division.facts.strategy in _MERGING
+        and _together(data)
+    ):
         division = _divide(sources, data, named, target, seeds, features)
         schema = _schema(frame, division.rows["train"].positions, named, target)
     rows, findings = _without_unseen_classes(division.rows, sources, target)
@@ -121,8 +126,8 @@ def _times(values: "pd.Series") -> "np.ndarray":
     unread = int((moments.isna() & to_text(values).notna()).sum())
     if unread:
         raise DataRefused(
-            f"the time column {values.name!r} must hold dates, times or numbers, and {unread} cells cannot be read, for "
-            f"example {values[moments.isna()].dropna().iloc[0]!r}. Write them as 2026-01-31 or 2026-01-31 07:00."
+            f"the time column {values.name!r} must hold dates, times or numbers, and {unread} cells cannot be read, "
+            f"for example {values[moments.isna()].dropna().iloc[0]!r}. Write them as 2026-01-31 or 2026-01-31 07:00."
         )
     return time_numbers(moments)
 
@@ -188,7 +193,7 @@ def _unseen(part: str, count: int, total: int, labels: list[str], name: str) -> 
         code="data.class_unseen",
         severity=Severity.WARNING,
         where=name,
-        what=f"{count} of {total} {part} rows hold classes without a training row ({', '.join(labels[:10])}) and were left out",
+        what=f"{count} of {total} {part} rows were left out, of classes no training row has ({', '.join(labels[:10])})",
         why="No model can predict a class it never saw, so metrics there do not count these rows.",
         fix="Give training rows of these classes, or merge them with others.",
         evidence={"rows": count, "classes": labels[:50], "part": part},

@@ -96,7 +96,7 @@ def load_features(folder: Path) -> Features:
             sparse=bool(facts["sparse"]),
             dtype=str(facts["dtype"]),
             inputs=None if facts["inputs"] is None else inputs_from_json(facts["inputs"]),
-            transformer=decode(folder / _TRANSFORMER),  # type: ignore[arg-type]  # only sklearn types pass the list
+            transformer=decode(folder / _TRANSFORMER),
         )
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
         raise ArtifactRefused(
@@ -127,8 +127,8 @@ def fit_features(
     transformer, empty = build_transformer(inputs, prepared, style=style, sparse=sparse, seeds=seeds)
     if not transformer.transformers:
         raise DataRefused(
-            f"a model needs features, and none of the {len(schema.columns)} columns gives one: identifiers, constants and "
-            "columns without a repeating value are left out. Name a kind under data.columns to keep one."
+            f"a model needs features, and none of the {len(schema.columns)} columns gives one: identifiers, constants "
+            "and columns without a repeating value are left out. Name a kind under data.columns to keep one."
         )
     raw = transformer.fit_transform(prepared)
     del prepared
@@ -167,7 +167,7 @@ def _fit_own(
             f"the feature pipeline {pipeline.origin} failed on the training rows: {type(error).__name__}: {error}. "
             f"It is given the {len(columns)} feature columns as a frame: numbers as float64, text as str."
         ) from error
-    shape = getattr(raw, "shape", ())
+    shape: tuple[int, ...] = tuple(getattr(raw, "shape", ()))
     if len(shape) != 2 or shape[0] != len(part) or shape[1] == 0:
         raise DataRefused(
             f"the feature pipeline {pipeline.origin} must give one row per training row, and its output has the shape "

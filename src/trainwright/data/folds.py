@@ -1,5 +1,6 @@
 """Cross-validation folds over training rows."""
 
+import itertools
 from typing import TYPE_CHECKING
 
 from trainwright.core.errors import DataRefused, SpecError
@@ -20,8 +21,8 @@ def make_folds(
 ) -> "list[tuple[np.ndarray, np.ndarray]]":
     """Positions ``(train, held out)`` for every fold, ascending; each row is held out once, except with ``time``.
 
-    ``group`` keeps groups whole, ``stratified`` and ``random`` keep equal rows together, ``time`` is an expanding window:
-    fold k trains on everything before its stretch of time. ``auto`` chooses as the split does.
+    ``group`` keeps groups whole, ``stratified`` and ``random`` keep equal rows together, ``time`` is an expanding
+    window: fold k trains on everything before its stretch of time. ``auto`` chooses as the split does.
 
     Raises:
         SpecError: ``group`` or ``time`` without a column of that role.
@@ -67,7 +68,7 @@ def _choose(strategy: str, target: "Target", columns: "Columns") -> str:
 
 
 def _deal(inputs: SplitInputs, keys: "np.ndarray", folds: int, *, stratify: bool, seeds: Seeds) -> "np.ndarray":
-    """The fold that holds each row out: strata in turn, big units first, each to the fold with the fewest rows so far."""
+    """The fold that holds each row out: strata in turn, big units first, each to the fold with the fewest rows."""
     import numpy as np
 
     units, sizes = units_of(keys, inputs.rows)
@@ -91,7 +92,8 @@ def _deal(inputs: SplitInputs, keys: "np.ndarray", folds: int, *, stratify: bool
         counts = _level(mine, totals, len(single))
         fold_of[single] = np.repeat(np.arange(folds), counts)
         totals += counts
-    return fold_of[units]
+    held: np.ndarray = fold_of[units]
+    return held
 
 
 def _level(mine: "np.ndarray", totals: "np.ndarray", rows: int) -> "np.ndarray":
@@ -133,7 +135,7 @@ def _by_time(times: "np.ndarray", folds: int) -> "list[tuple[np.ndarray, np.ndar
         else []
     )
     bounds = [0, *cuts, len(order)]
-    if len(bounds) != folds + 2 or any(a >= b for a, b in zip(bounds, bounds[1:], strict=False)):
+    if len(bounds) != folds + 2 or any(a >= b for a, b in itertools.pairwise(bounds)):
         raise DataRefused(f"{folds} folds by time need more than {folds} different times, and there are too few.")
     return [
         (np.sort(np.concatenate([order[: bounds[k]], unknown])), np.sort(order[bounds[k] : bounds[k + 1]]))

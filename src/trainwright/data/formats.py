@@ -30,7 +30,9 @@ def read_parquet(path: Path) -> "pa.Table":
         with pq.ParquetFile(path, memory_map=False) as file:
             check_names(path, file.schema_arrow.names)
             _check_fits(path, file.metadata.num_rows * file.metadata.num_columns * 8)
-            return file.read()
+            table = file.read()
+        table.validate(full=True)
+        return table
     except (pa.ArrowException, OSError) as error:
         raise DataRefused(f"{path}: a Parquet file is required, and it cannot be read: {error}") from error
 
@@ -47,9 +49,10 @@ def read_arrow(path: Path) -> "pa.Table":
         with pa.OSFile(str(path)) as source:
             head = source.read(6)
         with pa.OSFile(str(path)) as source:
-            if head.startswith(b"ARROW1"):
-                return pa.ipc.open_file(source).read_all()
-            return pa.ipc.open_stream(source).read_all()
+            opened = pa.ipc.open_file(source) if head.startswith(b"ARROW1") else pa.ipc.open_stream(source)
+            table = opened.read_all()
+        table.validate(full=True)  # the format is mapped, not parsed: a damaged offset would crash the process later
+        return table
     except (pa.ArrowException, OSError) as error:
         raise DataRefused(f"{path}: an Arrow or Feather file is required, and it cannot be read: {error}") from error
 
@@ -192,5 +195,5 @@ def _check_fits(path: Path, needed: int) -> None:
     free = int(psutil.virtual_memory().available)
     if needed > free:
         raise ResourceMissing(
-            f"{path}: unpacked, the table needs at least {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB of memory are free."
+            f"{path}: unpacked, the table needs {needed / 1e9:.1f} GB at least, and {free / 1e9:.1f} GB are free."
         )

@@ -37,8 +37,8 @@ Use: TypeAlias = Literal["number", "flag", "category", "text", "moment"]
 class Input:
     """One canonical column and what is made of it.
 
-    ``categories`` are the kept levels in code order; ``parts`` the parts of a date; ``indicator`` adds a 0/1 column that
-    says where the value is missing.
+    ``categories`` are the kept levels in code order; ``parts`` the parts of a date; ``indicator`` adds a 0/1 column
+    that says where the value is missing.
     """
 
     column: str

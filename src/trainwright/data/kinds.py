@@ -1,8 +1,7 @@
 """What each column holds, told from training rows, with the reason in words."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from trainwright.core.findings import Finding, Severity
@@ -19,6 +18,10 @@ _ENTITY_WORD = re.compile(
     r"|employee|driver|passenger|encounter|order|transaction)",
     re.IGNORECASE,
 )
+_MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+_LIKE_A_DATE = re.compile(
+    rf"\s*(\d{{1,4}}[-/.]\d{{1,2}}[-/.]\d{{1,4}}|{_MONTH}[a-z]*\.? \d|\d{{1,2}}[ -]{_MONTH})", re.IGNORECASE
+)
 _TIME_WORD = re.compile(r"year|month|week|day|date|time|hour|minute|age", re.IGNORECASE)
 _MIN_UNIQUE = 20  # assumption: below this, all values differing says nothing
 _NEARLY = 0.95  # assumption: at most one value in twenty repeats
@@ -27,6 +30,7 @@ _REPEATED_IDS = 20  # assumption: fewer different values than this are levels, w
 _TEXT_WORDS = 3.0  # more words than this on average is free text (assumption; names and places have fewer)
 _TEXT_SHARE = 0.5  # and at least half of the values differ
 _EXAMPLES = 3
+_HEAD = 20_000  # assumption: so many rows show an identifier; a wrong guess is corrected after the split
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +106,10 @@ def ignored_finding(column: Column) -> Finding:
 
 
 def looks_like_identifier(values: "pd.Series") -> bool:
-    """Whether the column would be left out as an identifier or a constant; asked before the split, of all rows."""
+    """Whether the column would be left out as an identifier; asked before the split, of the first rows."""
     if values.dtype.kind in "fM":
         return False
-    return _infer(_facts(str(values.name), values)).kind in (Kind.IDENTIFIER, Kind.CONSTANT)
-
-
-def forced_kinds(lists: Mapping[Kind, Sequence[str]]) -> dict[str, Kind]:
-    """The user's lists of columns by kind, turned round."""
-    return {name: kind for kind, names in lists.items() for name in names}
+    return _infer(_facts(str(values.name), values.head(_HEAD))).kind is Kind.IDENTIFIER
 
 
 def _facts(name: str, values: "pd.Series") -> _Facts:
@@ -119,8 +118,6 @@ def _facts(name: str, values: "pd.Series") -> _Facts:
 
 
 def _with_categories(column: Column, values: "pd.Series") -> Column:
-    from dataclasses import replace
-
     counts = canonical_column(values, column).value_counts()
     ordered = sorted(zip(counts.index.tolist(), counts.tolist(), strict=True), key=lambda item: (-item[1], item[0]))
     categories = tuple(str(value) for value, _ in ordered)
@@ -213,11 +210,7 @@ def _text(facts: _Facts) -> _Verdict:
 
 
 def _datetime(different: "pd.Series") -> _Verdict | None:
-    if (
-        not different.head(20)
-        .str.match(r"^\s*(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|[A-Za-z]{3,9} \d|\d{1,2}[ -][A-Za-z]{3})")
-        .all()
-    ):
+    if not different.head(20).str.match(_LIKE_A_DATE).all():
         return None
     found = datetime_format(different)
     if found is None:

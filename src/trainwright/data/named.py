@@ -50,7 +50,8 @@ def named_columns(data: "Data", columns: Sequence[str]) -> Named:
         raise SpecError(f"data.target: {error}") from error
     if expression.column not in columns:
         raise DataRefused(
-            f"the target column {expression.column!r} must be in the table, and it is not.{_nearest(expression.column, columns)}"
+            f"the target column {expression.column!r} must be in the table, and it is not."
+            f"{_nearest(expression.column, columns)}"
         )
     group, time = _split_columns(data)
     kinds = _kinds(data)

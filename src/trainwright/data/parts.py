@@ -157,7 +157,7 @@ def _missing_and_extra(sources: Mapping[str, Source], schema: Schema) -> list[Fi
                     code="data.extra_columns",
                     severity=Severity.WARNING,
                     where=name,
-                    what=f"{len(extra)} columns are not in the training table and were left out: {', '.join(extra[:20])}",
+                    what=f"{len(extra)} columns that training does not have were left out: {', '.join(extra[:20])}",
                     evidence={"columns": extra[:100]},
                 )
             )

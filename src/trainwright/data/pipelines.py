@@ -30,8 +30,8 @@ def load_pipeline(value: str | Mapping[str, object], *, base: Path, trust_code: 
     """Read the spec's ``data.feature_pipeline``. Relative paths start from ``base``.
 
     Raises:
-        SpecError: the value is none of the three forms, names an unknown transformer or parameter, or is Python code and
-            ``trust_code`` is not set.
+        SpecError: the value is none of the three forms, names an unknown transformer or parameter, or is Python code
+            and ``trust_code`` is not set.
         ArtifactRefused: a skops file with types outside the fixed list.
     """
     if isinstance(value, Mapping):
@@ -97,7 +97,7 @@ def _check_transformer(value: object, origin: str) -> "TransformerMixin":
             f"data.feature_pipeline: {origin} must give an unfitted scikit-learn transformer (with fit_transform and "
             f"transform), and gives {value!r:.100}."
         )
-    return value  # type: ignore[return-value]  # duck-typed on purpose: scikit-learn does not require the base class
+    return value
 
 
 def _steps(value: Mapping[str, object]) -> list[tuple[str, dict[str, object]]]:
@@ -128,7 +128,7 @@ def _check_step(where: str, name: str, parameters: Mapping[str, object]) -> None
     is_transformer = issubclass(kind, BaseEstimator) and hasattr(kind, "transform") and hasattr(kind, "fit")
     if not is_transformer or kind.__name__ in _CODE_TAKING:
         raise SpecError(f"{where}: {name} is no transformer that can be written as a step. {_EXAMPLE}")
-    known = tuple(sorted(inspect.signature(kind.__init__).parameters.keys() - {"self"}))
+    known = tuple(sorted(inspect.signature(kind).parameters))
     for key in parameters:
         if key not in known:
             raise SpecError(f"{where}: {name}: {unknown('parameter', str(key), known)}")

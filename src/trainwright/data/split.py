@@ -20,8 +20,9 @@ _SIZE_TOLERANCE = 0.2  # assumption: a part that misses its size by more than a 
 class SplitInputs:
     """What splitting may look at; every array has one entry a row.
 
-    ``classes``: int64 codes, or None for regression. ``groups``: uint64 or int64 keys. ``times``: float64 seconds or any
-    number that orders the rows, NaN where unknown. ``duplicates``: equal keys for equal rows, or None to let them apart.
+    ``classes``: int64 codes, or None for regression. ``groups``: uint64 or int64 keys. ``times``: float64 seconds or
+    any number that orders the rows, NaN where unknown. ``duplicates``: equal keys for equal rows, or None to let them
+    fall anywhere.
     """
 
     rows: int
@@ -45,9 +46,9 @@ class SplitResult:
 def make_split(inputs: SplitInputs, fractions: Mapping[str, float], *, strategy: str, seeds: Seeds) -> SplitResult:
     """Split rows into ``train`` and the parts named in ``fractions`` (``{"test": 0.2, "val": 0.2}``).
 
-    ``auto`` takes groups if given, else times if given, else stratifies classes, else draws at random. Whole groups, and
-    with ``duplicates`` equal rows, stay on one side; a time split puts the latest rows into ``test`` and those before
-    them into ``val``, ties on one side.
+    ``auto`` takes groups if given, else times if given, else stratifies classes, else draws at random. Whole groups,
+    and with ``duplicates`` equal rows, stay on one side; a time split puts the latest rows into ``test`` and those
+    before them into ``val``, ties on one side.
 
     Raises:
         DataRefused: a part would stay empty.
@@ -101,7 +102,8 @@ def strata_of(inputs: SplitInputs, units: "np.ndarray", count: int, *, stratify:
     by_rarity = np.argsort(np.argsort(totals, kind="stable"), kind="stable")
     rarest = np.full(count, len(totals), dtype="int64")
     np.minimum.at(rarest, units, by_rarity[inputs.classes])
-    return np.argsort(totals, kind="stable")[rarest]
+    stratum: np.ndarray = np.argsort(totals, kind="stable")[rarest]
+    return stratum
 
 
 def _by_units(
@@ -192,7 +194,7 @@ def _refuse_empty(parts: "Mapping[str, np.ndarray]", inputs: SplitInputs, strate
     if empty:
         of = {"group": "too few groups", "time": "too few different times"}.get(strategy, "too few different rows")
         raise DataRefused(
-            f"every part of the split needs rows, and {', '.join(empty)} would have none: {of} among {inputs.rows} rows. "
+            f"every part of the split needs rows, and {', '.join(empty)} would have none: {of} in {inputs.rows} rows. "
             "Give more rows, fewer parts, or another strategy."
         )
 
@@ -230,7 +232,7 @@ def _duplicates_finding(inputs: SplitInputs, strategy: str) -> list[Finding]:
             code="data.duplicates_together",
             severity=Severity.WARNING if repeated > inputs.rows / 10 else Severity.INFO,  # assumption: a tenth is a lot
             where="split",
-            what=f"{repeated} of {inputs.rows} rows repeat the features of another row; equal rows were kept on one side",
+            what=f"{repeated} of {inputs.rows} rows repeat another row's features; equal rows were kept on one side",
             why="A row that was trained on is no test.",
             fix="split.duplicates: keep lets them fall anywhere.",
             evidence={"repeated": repeated, "rows": inputs.rows, "largest": int(sizes.max())},

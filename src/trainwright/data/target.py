@@ -23,11 +23,12 @@ def settle_target(
 ) -> tuple[Target, tuple[Finding, ...]]:
     """Decide task and classes from the target values of all rows in the training file.
 
-    ``value`` turns the column into a question: is it this one? ``task`` may be ``auto``, which is answered here and said
-    in a finding.
+    ``value`` turns the column into a question: is it this one? ``task`` may be ``auto``, which is answered here and
+    said in a finding.
 
     Raises:
-        DataRefused: all missing, constant, one class, too many classes, numbers and text mixed, or not what ``task`` says.
+        DataRefused: all missing, constant, one class, too many classes, numbers and text mixed, or not what
+            ``task`` says.
     """
     name = str(values.name)
     present = values.dropna()
@@ -157,8 +158,9 @@ def _classes(present: "pd.Series", name: str, expression: str, task: str) -> Tar
     _refuse_mixed(present, text, labels, name)
     if len(labels) > _MAX_CLASSES or (len(labels) > _MAX_INFERRED_CLASSES and len(labels) > len(text) / 2):
         raise DataRefused(
-            f"the target {name!r} must be classes that repeat, and it has {len(labels)} different values in {len(text)} "
-            "rows: it looks like an identifier or a number. Name another target, or write task: regression."
+            f"the target {name!r} must be classes that repeat, and it has {len(labels)} different values in "
+            f"{len(text)} rows: it looks like an identifier or a number. "
+            "Name another target, or write task: regression."
         )
     if task == "binary" and len(labels) > 2:
         raise DataRefused(
@@ -173,7 +175,8 @@ def _refuse_mixed(present: "pd.Series", text: "pd.Series", labels: Sequence[str]
     """A text target where nearly all cells are numbers is a number column with dirt in it."""
     if present.dtype.kind in "iuf" or len(labels) <= _MAX_INFERRED_CLASSES:
         return
-    bad = text[to_numbers(text).isna()]
+    unique = text.drop_duplicates()
+    bad = text[text.isin(unique[to_numbers(unique).isna()])]
     if 0 < len(bad) < len(text) / 10:  # assumption: one cell in ten is dirt, more is a class
         examples = ", ".join(repr(str(v)) for v in bad.unique()[:5])
         raise DataRefused(

@@ -106,9 +106,10 @@ def _not_utf8(path: Path, offset: int, chunk: bytes) -> DataRefused:
         guess = "It starts like UTF-16"
     else:
         guess = "It is probably Latin-1 or Windows-1252"
+    source = "UTF-16" if "UTF-16" in guess else "WINDOWS-1252"
     return DataRefused(
         f"{path}: UTF-8 text is required, and byte {offset} is not UTF-8. {guess}: save it as UTF-8, "
-        f"for example with: iconv -f {'UTF-16' if 'UTF-16' in guess else 'WINDOWS-1252'} -t UTF-8 {path.name} > utf8.csv"
+        f"for example with: iconv -f {source} -t UTF-8 {path.name} > utf8.csv"
     )
 
 
@@ -128,6 +129,11 @@ def read_delimited(path: Path) -> TextTable:
     if facts.quotes % 2:
         _refuse_unclosed_quote(path, delimiter)
     bad: list[str] = []
+
+    def leave_out(row: "pacsv.InvalidRow") -> str:
+        bad.append(row.text)
+        return "skip"
+
     try:
         with open_unpacked(path) as stream:
             table = pacsv.read_csv(
@@ -136,7 +142,7 @@ def read_delimited(path: Path) -> TextTable:
                 parse_options=pacsv.ParseOptions(
                     delimiter=delimiter,
                     newlines_in_values=facts.quotes > 0,
-                    invalid_row_handler=lambda row: bad.append(row.text) or "skip",
+                    invalid_row_handler=leave_out,
                 ),
                 convert_options=pacsv.ConvertOptions(
                     column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
@@ -200,7 +206,7 @@ def _header(path: Path, lines: Sequence[str], delimiter: str) -> tuple[list[str]
                 code="data.header_spaces",
                 severity=Severity.INFO,
                 where=path.name,
-                what=f"spaces around {sum(a != b for a, b in zip(names, rows[0], strict=True))} column names were removed",
+                what="spaces around column names were removed",
             )
         )
     if all(_is_number(name) for name in names):
@@ -236,7 +242,7 @@ def check_names(path: Path | str, names: Sequence[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DataRefused(
-            f"{path}: column names must differ, and {', '.join(map(repr, twice[:10]))} stand more than once. Rename them."
+            f"{path}: column names must differ, and {', '.join(map(repr, twice[:10]))} stand twice. Rename them."
         )
 
 

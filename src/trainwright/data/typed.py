@@ -110,9 +110,8 @@ def from_objects(name: str, values: "pd.Series") -> Typed:
 
 
 def _typed_text(name: str, column: "pa.ChunkedArray", *, missing: Collection[str] | None, keep_text: bool) -> Typed:
-    spelled: Mapping[str, int] = {}
     if missing is not None:
-        column, spelled = _without_missing(column, missing)
+        column, _ = _without_missing(column, missing)
     if keep_text:
         return Typed(series=_to_pandas(name, column))
     numbers, notes = _numbers_behind_text(name, column, also_missing=(*MISSING_SPELLINGS, " ", *_NONE), delimiter="")
@@ -217,7 +216,7 @@ def _mixed(name: str, column: "pa.ChunkedArray", is_number: "pd.Series", texts: 
             code="data.mixed_types",
             severity=Severity.WARNING,
             where=name,
-            what=f"most of the {len(texts)} different values are numbers, and {len(texts) - int(is_number.sum())} are not "
+            what=f"most of the {len(texts)} different values are numbers, and {int((~is_number).sum())} are not "
             f"({', '.join(map(repr, examples))}); the column was kept as text",
             fix="Name it under data.columns.numeric to read the others as missing, or under categorical to be silent.",
             evidence={"numbers": int(is_number.sum()), "values": len(texts), "examples": examples},

@@ -29,6 +29,7 @@ from trainwright.spec.vocabulary import fields, section_of
 __all__ = ["Judge", "LoadedSpec", "Mistake", "load", "spec_error"]
 
 _MOST_ERRORS = 300  # validation errors explained; the message lists 100 (assumption: nobody reads more)
+_MOST_PARTS = 64  # of a dotted path: the depth limit of a document, and some for keys with dots in them
 _MOST_ROUNDS = 5  # validation is repeated without what was wrong; two rounds suffice for the models as they are
 _SET_ASIDE = frozenset({"tag", "template", "placeholder", "secret"})  # troubles whose value must not be judged further
 FREE_MAPPINGS = ("architecture.architecture_spec", "hyperparameter_search.search_space", "checks")
@@ -221,9 +222,12 @@ def _without(known: Sequence[Mistake], more: Iterable[Mistake]) -> list[Mistake]
 
 
 def _with_ancestors(path: str) -> Iterator[str]:
-    while path:
+    """A dotted path and what holds it, innermost first."""
+    parts = path.split(".", _MOST_PARTS)
+    if path:
         yield path
-        path = path.rpartition(".")[0]
+    for count in range(len(parts) - 1, 0, -1):
+        yield ".".join(parts[:count])
 
 
 def _origins(spec: Spec, places: Mapping[str, Place], tree: Mapping[str, Value]) -> dict[str, str]:

@@ -12,6 +12,7 @@ Origin: TypeAlias = Literal["given", "override"]
 
 # More than a person reads at once; a broken generator can make a hundred thousand (assumption).
 _MOST_LISTED = 100
+_LONGEST_PATH = 200  # characters of a dotted path in a message (assumption, as above)
 _LONGEST_SHOWN = 60  # characters of a value in a message (assumption: one line stays readable)
 
 
@@ -44,7 +45,7 @@ class Mistake:
 
     def sentence(self) -> str:
         """The path, what is wrong and the fix, without the place."""
-        parts = [f"{self.path}: {self.what}" if self.path else self.what, self.fix]
+        parts = [self._where_and_what(), self.fix]
         return " ".join(p if p.endswith((".", "!", "?")) else f"{p}." for p in parts if p)
 
     def finding(self) -> Finding:
@@ -53,10 +54,17 @@ class Mistake:
             code=f"spec.{self.code}",
             severity=Severity.ERROR,
             where=self.place.where,
-            what=f"{self.path}: {self.what}" if self.path else self.what,
+            what=self._where_and_what(),
             fix=self.fix,
-            evidence={"path": self.path},
+            evidence={"path": self._short_path()},
         )
+
+    def _where_and_what(self) -> str:
+        return f"{self._short_path()}: {self.what}" if self.path else self.what
+
+    def _short_path(self) -> str:
+        one_line = self.path if self.path.isprintable() else repr(self.path)[1:-1]
+        return one_line if len(one_line) <= _LONGEST_PATH else f"{one_line[: _LONGEST_PATH - 3]}..."
 
 
 def spec_error(mistakes: Iterable[Mistake]) -> SpecError:

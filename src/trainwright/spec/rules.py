@@ -183,11 +183,13 @@ def outputs(loaded: "LoadedSpec") -> Iterator[Mistake]:
     """Baselines, trackers and exports: known, available, each once."""
     spec = loaded.spec
     for path, listed in (("baselines", spec.baselines), ("tracking", spec.tracking), ("export", spec.export)):
+        seen: set[str] = set()
         for number, name in enumerate(listed):
-            if name in listed[:number]:
+            if name in seen:
                 yield loaded.mistake(f"{path}.{number}", f"{shown(name)} is there twice", "Keep one")
             elif not name.strip():
                 yield loaded.mistake(f"{path}.{number}", "the name is empty", "Write a name, or remove it")
+            seen.add(name)
     yield from _available(loaded, "tracking", spec.tracking, ("jsonl",), _LATER_TRACKERS)
     yield from _available(loaded, "export", spec.export, ("native",), _LATER_EXPORTS)
     if "native" not in spec.export:

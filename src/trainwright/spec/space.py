@@ -48,9 +48,9 @@ def _choice_problems(value: object, key: str) -> Iterator[tuple[str, str, str]]:
         yield key, "choices must be single values", "Write for example [gbdt, dart]"
         return
     names = [f"{type(v).__name__}:{v}" for v in value]
-    repeated = [v for i, v in enumerate(value) if names[i] in names[:i]]
-    if repeated:
-        yield key, f"the choice {shown(repeated[0])} is there twice", "Keep one"
+    if len(set(names)) < len(names):
+        repeated = next(v for v, name in zip(value, names, strict=True) if names.count(name) > 1)
+        yield key, f"the choice {shown(repeated)} is there twice", "Keep one"
 
 
 def _type_problems(value: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:

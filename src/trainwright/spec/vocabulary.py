@@ -79,7 +79,7 @@ def place_unknown(path: str) -> tuple[str, str]:
     """What to say about a key that does not exist: the sentence, and where it belongs or the nearest name."""
     section, _, key = path.rpartition(".")
     known = known_in(section)
-    where = f"in {section}" if section else "on the first level"
+    where = f"in {section:.100}" if section else "on the first level"
     what = f"unknown key {shown(key)} {where}"
     if near := nearest(key, known):
         return what, f"Did you mean {near}?"

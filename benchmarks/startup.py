@@ -7,9 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-HEAVY = {"numpy", "scipy", "pandas", "pyarrow", "sklearn", "matplotlib"} | {
-    *("xgboost", "lightgbm", "catboost", "torch", "tensorflow", "mlflow", "optuna", "ray")
-}
+HEAVY = {"numpy", "scipy", "pandas", "pyarrow", "sklearn", "matplotlib", "xgboost", "lightgbm", "catboost", "torch"}
+HEAVY |= {"tensorflow", "mlflow", "optuna", "ray"}
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 COMMANDS = {
     "bare python": ["-c", "pass"],

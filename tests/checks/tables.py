@@ -294,8 +294,8 @@ FAULTS = (
         name="key as a feature",
         check="identifiers",
         verdict="warning",
-        where="key",
-        make=_planted(B, lambda f, r: f.assign(key=[f"{v:08x}" for v in r.choice(2**31, len(f), replace=False)])),
+        where="reference",
+        make=_planted(B, lambda f, r: f.assign(reference=[f"{v:08x}" for v in r.choice(2**31, len(f), replace=False)])),
     ),
     Fault(
         name="one class",

@@ -12,6 +12,7 @@ from trainwright.checks.after_fact import check_after_the_fact
 from trainwright.checks.contract import Verdict
 from trainwright.checks.groups import check_groups, find_groups
 from trainwright.checks.identifiers import check_identifiers
+from trainwright.checks.leakage import check_target_leakage
 from trainwright.checks.overlap import check_shared_rows
 from trainwright.checks.schema import check_schema
 from trainwright.checks.target import check_target
@@ -87,6 +88,24 @@ def test_copies_are_found_among_natural_repeats() -> None:
     assert check_shared_rows(_given(frame)).verdict is Verdict.LEAK
 
 
+def test_a_file_of_copies_that_was_cut_at_random_is_refused() -> None:
+    """Every row twice: training rows repeat as often as validation rows do, and all twins agree."""
+    half = honest(Task.BINARY, rows=1_000)
+    frame = pd.concat([half, half]).sample(frac=1.0, random_state=0, ignore_index=True)
+
+    assert check_shared_rows(_given(frame)).verdict is Verdict.LEAK
+
+
+def test_equal_rows_of_different_classes_are_natural() -> None:
+    half = honest(Task.BINARY, rows=1_000)
+    labels = np.random.default_rng(5).permutation(half.y.to_numpy())
+    frame = pd.concat([half, half.assign(y=labels)]).sample(frac=1.0, random_state=0, ignore_index=True)
+    result = check_shared_rows(_given(frame))
+
+    assert result.verdict is Verdict.CLEAN
+    assert {f.code for f in result.findings} == {"data.shared_rows"}
+
+
 def test_rows_that_come_again_later_are_no_copies() -> None:
     frame = hours()
     frame.loc[1_900:2_000, ["x", "y"]] = frame.loc[100:200, ["x", "y"]].to_numpy()
@@ -156,6 +175,17 @@ def test_test_rows_before_training_are_found_in_a_time_split() -> None:
 
     assert result.verdict is Verdict.LEAK
     assert "test rows begin before" in result.findings[0].what
+
+
+def test_the_last_value_of_the_target_is_honest_however_strong() -> None:
+    frame = hours().assign(before=lambda f: f.y.shift(1).bfill())
+    wanted = Wanted(target="y", task=Task.REGRESSION, strategy="time", column="when", time="when")
+    result = check_target_leakage(build(frame, wanted))
+    assert "strongest is before" in result.saw
+    assert result.verdict is Verdict.CLEAN
+
+    shuffled = frame.drop(columns="when").sample(frac=1.0, random_state=0, ignore_index=True)  # nothing says it is past
+    assert check_target_leakage(build(shuffled, Wanted(target="y", task=Task.REGRESSION))).verdict is Verdict.WARNING
 
 
 def test_given_files_in_time_order_are_clean() -> None:

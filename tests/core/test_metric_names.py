@@ -153,3 +153,10 @@ def test_a_scorer_that_says_nothing_about_the_target_is_refused():
     assert find("top_k_accuracy", Task.MULTICLASS).name == "top_k_accuracy"
     with pytest.raises(SpecError, match="does not fit a binary target"):
         find("top_k_accuracy", Task.BINARY)
+
+
+@pytest.mark.parametrize("name", ["d2_log_loss_score", "top_k_accuracy"])
+def test_a_scorer_works_where_a_class_is_missing_from_the_targets(name):
+    y, prediction, _ = some_rows(Task.MULTICLASS, 80)
+    keep = y != 3
+    assert np.isfinite(compute(find(name, Task.MULTICLASS), y[keep], prediction[keep]))

@@ -241,7 +241,9 @@ def test_shards_of_another_shape_are_refused_with_the_difference(tmp_path: Path)
         read_table("q-*.parquet", base=tmp_path)
 
 
-@pytest.mark.parametrize(("path", "reason"), [("no.csv", "no such file"), ("no*.csv", "no file matches"), (".", "glob")])
+@pytest.mark.parametrize(
+    ("path", "reason"), [("no.csv", "no such file"), ("no*.csv", "no file matches"), (".", "glob")]
+)
 def test_missing_files_are_said(tmp_path: Path, path: str, reason: str) -> None:
     with pytest.raises(DataRefused, match=reason):
         read_table(path, base=tmp_path)

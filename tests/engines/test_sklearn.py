@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -314,6 +315,29 @@ def test_epochs_report_their_loss_and_do_not_warn(tmp_path: Path) -> None:
     assert (facts.learning_rate, facts.batch_size) == (1e-3, 60)
 
 
+def test_each_epoch_has_its_own_order_of_rows(tmp_path: Path) -> None:
+    from sklearn.neural_network import MLPClassifier
+
+    job = make_job(Task.BINARY, "sklearn_mlp", {"max_iter": 3}, tmp_path)
+    bare = MLPClassifier(**job.plan.params, random_state=job.seeds.integer("sklearn"), shuffle=False)
+    for epoch in range(3):
+        order = job.seeds.generator("epoch", epoch).permutation(ROWS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            bare.partial_fit(job.train.X[order], job.train.y[order], classes=[0, 1])
+    assert job.val is not None
+    assert np.array_equal(trained(job).predict_part("val"), bare.predict_proba(job.val.X))
+
+
+def test_importing_the_engine_and_the_families_loads_no_framework() -> None:
+    script = (
+        "import sys; from trainwright.core import registry; registry.load('engines', 'sklearn');"
+        "[registry.load('families', n) for n in ('linear', 'sklearn', 'svm', 'sklearn_mlp', 'random_forest')];"
+        "assert not {'sklearn', 'numpy', 'skops', 'scipy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_other_seeds_give_other_models_and_same_seeds_the_same(tmp_path: Path) -> None:
     for family in ("random_forest", "sklearn_mlp"):
         jobs = [make_job(Task.BINARY, family, {}, tmp_path, rounds=5, seed=seed) for seed in (1, 1, 2)]
@@ -344,6 +368,7 @@ def test_sparse_rows(tmp_path: Path) -> None:
 
 _SCRIPT = """
 import sys
+import warnings
 from pathlib import Path
 from tests.engines.test_sklearn import FAMILIES, digest, make_job, trained
 from trainwright.core.tasks import Task
@@ -420,6 +445,14 @@ def test_what_the_estimator_cannot_take_is_named(tmp_path: Path) -> None:
     plan = replace(job.plan, estimator="os.path.join")
     with pytest.raises(SpecError, match="scikit-learn"):
         engine.open(replace(job, plan=plan))
+
+
+def test_rows_of_another_shape_are_refused(tmp_path: Path) -> None:
+    session = trained(make_job(Task.BINARY, "linear", {}, tmp_path))
+    with pytest.raises(DataRefused, match="trained on 8 features, these rows have 7"):
+        session.predict(np.zeros((2, 7)))
+    with pytest.raises(DataRefused, match="cannot predict these rows"):
+        session.predict(np.full((2, 8), np.nan))
 
 
 def test_nothing_is_predicted_or_repaired_before_training(tmp_path: Path) -> None:

@@ -230,11 +230,13 @@ def test_resolved_holds_settled_values_and_origins(load_text: Loader) -> None:
             "training.metric": ("roc_auc", "default for the task"),
             "architecture.architecture_spec.learning_rate": (1e-5, "family default"),
             "data.split.strategy": ("stratified", "chosen"),
+            "training.class_weight": ("none", "decided"),
         },
     )
     assert "task: binary  # inferred\n" in text
     assert "metric: roc_auc  # given\n" in text
     assert "seed: 1  # override (-o)\n" in text
+    assert "class_weight: none  # decided\n" in text
     assert "learning_rate: 1e-05  # family default\n" in text
     again = load_text(text, name="resolved.yaml").spec
     assert again.task == "binary"

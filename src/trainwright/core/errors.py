@@ -85,6 +85,7 @@ class Stopped(TrainwrightError):
 
     def __init__(self, message: str, *, by_user: bool, findings: Sequence[Finding] = ()) -> None:
         super().__init__(message, findings=findings)
+        self.by_user = by_user
         self.exit_code = EXIT_INTERRUPTED if by_user else EXIT_STOPPED_RESUMABLE
 
 

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     import pyarrow as pa
+
+_DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, MemoryError)
+"""What zipfile and NumPy raise for damaged archives: among them unknown compression, encryption, a forged shape."""
 
 
 def read_parquet(path: Path) -> "pa.Table":
@@ -142,7 +146,7 @@ def read_npz(path: Path) -> "pa.Table":
                 "Save it with a number or text dtype."
             ) from error
         raise DataRefused(f"{path}: an NPZ file is required, and it cannot be read: {error}") from error
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
+    except _DAMAGED_ZIP as error:
         raise DataRefused(f"{path}: an NPZ file is required, and it cannot be read: {error}") from error
     columns = _npz_columns(path, loaded)
     check_names(path, list(columns))

@@ -44,6 +44,8 @@ def from_text(
             return Typed(series=_to_pandas(name, numbers), findings=tuple(findings))
     column, trimmed = _trimmed(name, column)
     findings += trimmed
+    if trimmed:
+        column, _ = _without_missing(column, missing)
     if not keep_text:
         numbers, notes = _numbers_behind_text(name, column, also_missing=_NONE, delimiter=delimiter)
         findings += notes

@@ -2,16 +2,13 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, cast
 
 from trainwright.core import registry
 from trainwright.core.plan import FeatureStyle, ModelPlan
 from trainwright.core.seeds import Seeds
 from trainwright.core.tasks import Task
 from trainwright.engines.contract import Job, Table
-
-if TYPE_CHECKING:
-    import numpy as np
 
 ROUNDS = 12
 """Few, so that the suite is quick; enough for several units with every engine."""
@@ -28,7 +25,7 @@ _ESTIMATORS = {
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a family is asked: the fields of its contract's ``Request``; families and engines never import each other."""
+    """What a family is asked: the fields of its contract's ``Request``, which engines do not import."""
 
     task: Task
     num_classes: int

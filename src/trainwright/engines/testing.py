@@ -184,11 +184,11 @@ class EngineContract:
             session.save(state)
         assert no_pickle(state)
         (tmp_path / "empty").mkdir()
-        with opened(make_job(case, tmp_path / "other", seed=8)) as session:
-            with pytest.raises(ArtifactRefused):
-                session.restore(tmp_path / "empty")
-            with pytest.raises(ArtifactRefused):
-                session.restore(state)  # of another seed
+        (tmp_path / "foreign").mkdir()
+        (tmp_path / "foreign" / "state.json").write_text('{"engine": "another", "format": 1, "rounds": 1}')
+        for name in ("empty", "foreign"):
+            with opened(job) as session, pytest.raises(ArtifactRefused):
+                session.restore(tmp_path / name)
         for damaged in damaged_copies(state, tmp_path):
             with opened(job) as session, pytest.raises(ArtifactRefused):
                 session.restore(damaged)

@@ -45,7 +45,8 @@ def convergence(facts: Facts) -> str:
         return "**Convergence**: the record holds no training rounds, so nothing can be said."
     curve = watched(facts)
     if curve is None:
-        return f"**Convergence**: the model was fitted in {plural(run, unit)}; there is no curve to judge."
+        how = "in one go" if run == 1 else f"in {plural(run, unit)}"
+        return f"**Convergence**: the model was fitted {how}; there is no curve to judge."
     label = metric_label(curve.metric)
     ended = {
         "early_stopping": f"{plural(run - best, unit)} without a better validation {label} ended training",

@@ -8,7 +8,7 @@ _LABELS = {
     "pr_auc": "PR AUC",
     "average_precision": "average precision",
     "log_loss": "log loss",
-    "loss": "training loss",
+    "loss": "engine loss",
     "brier": "Brier score",
     "f1": "F1",
     "f1_macro": "F1 (macro)",

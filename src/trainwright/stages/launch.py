@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainwright import __version__
 from trainwright.core.clock import Clock, SystemClock
-from trainwright.core.errors import ArtifactRefused
+from trainwright.core.errors import ArtifactRefused, Stopped
 from trainwright.core.findings import finding_from_json
 from trainwright.core.jsonable import JsonValue
 from trainwright.fit.plan import judge_model
@@ -108,6 +109,7 @@ def old_run(run: Path, *, trust_code: bool, listener: Listener | None, clock: Cl
     overrides = [str(o) for o in _items(launch.get("overrides"))]
     names = [str(n) for n in _items(launch.get("frames"))]
     loaded = load_spec(folder.path / "spec.yaml", overrides, base=Path(str(launch["base"])), frames=bool(names))
+    loaded = replace(loaded, name=str(record["name"]))
     pipeline = _pipeline(loaded, trust_code=trust_code)
     with _working(folder, loaded, record, pipeline, listener, clock or SystemClock()) as work:
         yield work
@@ -147,6 +149,10 @@ def _working(
         write_json(folder.path / "environment.json", environment)
         try:
             yield work
+        except Stopped as error:
+            work.end(error)
+            again = f"`trainwright resume {folder.path}` goes on."
+            raise Stopped(f"{error.message}. {again}", by_user=error.by_user, findings=error.findings) from error
         except BaseException as error:
             work.end(error)
             raise

@@ -101,7 +101,7 @@ def check_data(work: Work, dataset: "Dataset") -> list["CheckResult"]:
 
     if work.is_done("checks", work.folder.path / "checks.json"):
         return []
-    with work.stage("data checks"):
+    with work.stage("data_checks"):
         results = examine_data(dataset, lifted=work.loaded.spec.checks)
         _conclude(work, results)
     return results

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from trainwright import __version__
 from trainwright.core.clock import Clock
 from trainwright.core.errors import Stopped, TrainwrightError
+from trainwright.core.events import Finished, Started
 from trainwright.core.findings import Finding
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.core.seeds import Seeds
@@ -108,6 +109,7 @@ class Work:
         """Time a stage, stop before it when asked to, and note it as done."""
         self.stop.raise_if_requested()
         began = self.clock.elapsed()
+        self.recorder.emit(0, Started(stage=name))
         yield
         seconds = self.record.setdefault("seconds", {})
         assert isinstance(seconds, dict)
@@ -116,6 +118,7 @@ class Work:
         stages = self._stages()
         stages[name] = {"name": name, "status": "done", "seconds": spent, "inputs": self.inputs()}
         self.record["stages"] = list(stages.values())
+        self.recorder.emit(0, Finished(stage=name, reason="done"))
         self.record["log_bytes"] = self.log.position
         self.save()
 

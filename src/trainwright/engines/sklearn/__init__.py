@@ -87,6 +87,7 @@ def load(folder: Path) -> Model:
             style=Style(form["style"]),
             num_classes=int(form["num_classes"]),
             threads=int(form["threads"]),
+            features=int(form["features"]),
             center=float(form["center"]),
             scale=float(form["scale"]),
         )

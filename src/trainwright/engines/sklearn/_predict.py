@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from trainwright.core.errors import DataRefused
 from trainwright.core.jsonable import JsonValue
 from trainwright.engines.sklearn._estimators import Estimator, Style, set_threads
 
@@ -28,6 +29,7 @@ class Form:
     style: Style
     num_classes: int
     threads: int
+    features: int
     center: float = 0.0
     scale: float = 1.0
 
@@ -37,6 +39,7 @@ class Form:
             "style": self.style.value,
             "num_classes": self.num_classes,
             "threads": self.threads,
+            "features": self.features,
             "center": self.center,
             "scale": self.scale,
         }
@@ -55,10 +58,22 @@ class FittedModel:
 
 
 def predict(estimator: Estimator, X: "Matrix", form: Form) -> "Floats":
-    """Probabilities of every class, or values."""
+    """Probabilities of every class, or values.
+
+    Raises:
+        DataRefused: the rows have another number of features, or hold what the estimator cannot take.
+    """
+    if X.shape[1] != form.features:
+        raise DataRefused(
+            f"the model was trained on {form.features} features, these rows have {X.shape[1]}. "
+            "Transform them with the run's own feature pipeline."
+        )
     with thread_limit(form.threads):
         ready = _ordered(estimator, form.threads)
-        output = _in_chunks(ready, X, form) if form.style is Style.FOREST else _output(ready, X, form)
+        try:
+            output = _in_chunks(ready, X, form) if form.style is Style.FOREST else _output(ready, X, form)
+        except ValueError as problem:  # missing or infinite values, a layout the estimator does not take
+            raise DataRefused(f"{type(estimator).__name__} cannot predict these rows: {problem}") from problem
         return shaped(estimator, output, form)
 
 

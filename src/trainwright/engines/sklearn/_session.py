@@ -37,6 +37,7 @@ class Session:
             style=self.recipe.style,
             num_classes=job.num_classes if job.task.is_classification else 0,
             threads=job.threads,
+            features=int(job.train.X.shape[1]),
             center=center,
             scale=scale,
         )

@@ -173,6 +173,8 @@ def test_a_fold_in_which_a_column_is_empty_still_fits(style: FeatureStyle) -> No
     dataset.train.frame["income"] = np.nan
     features, X = fit(dataset, style)
     assert len(features.names) == X.shape[1]
+    assert "data.column_empty" in [f.code for f in features.findings]
+    assert features.transform(dataset.val.frame).shape[1] == X.shape[1]
     assert style == "native" or np.isfinite(X).all()
 
 

@@ -60,7 +60,7 @@ def test_groups_stay_whole_and_classes_are_spread() -> None:
     result = split(SplitInputs(rows=3000, classes=classes, groups=groups))
     assert result.strategy == "group"
     sides = [set(groups[rows]) for rows in result.parts.values()]
-    assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+    assert sum(map(len, sides)) == len(set(groups))
     shares = [classes[rows].mean() for rows in result.parts.values()]
     assert max(shares) - min(shares) < 0.03
 
@@ -85,7 +85,7 @@ def test_rows_without_a_time_train_and_are_said() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    units=st.lists(st.integers(1, 60), min_size=12, max_size=80),
+    units=st.lists(st.integers(1, 15), min_size=12, max_size=80),
     classes=st.integers(1, 4),
     seed=st.integers(0, 5),
 )
@@ -110,6 +110,12 @@ def test_one_huge_unit_goes_to_training_and_the_rest_is_still_divided() -> None:
     assert 0 in keys[result.parts["train"]]
     assert min(len(rows) for rows in result.parts.values()) >= 20
     assert {"data.duplicates_together", "data.split_sizes"} <= {f.code for f in result.findings}
+
+
+def test_features_of_few_values_do_not_hold_whole_values_out() -> None:
+    result = split(SplitInputs(rows=1000, duplicates=np.arange(1000) % 8))
+    assert [len(rows) for rows in result.parts.values()] == [600, 200, 200]
+    assert [f.code for f in result.findings] == ["data.duplicates_coarse"]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +162,7 @@ def test_split_column_names_the_group_or_time() -> None:
     assert dataset.train.frame["joined"].max() < dataset.val.frame["joined"].min()
     with pytest.raises(SpecError, match="no effect"):
         load(split=Split(strategy="random", column="joined"))
-    with pytest.raises(DataRefused, match="city.*cannot be read"):
+    with pytest.raises(DataRefused, match=r"city.*cannot be read"):
         load(split=Split(strategy="time", column="city"))
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 NAME = "cost"
-SMALL, LARGE = 1_000, 4_000  # rows of the two timed fits
-ROUNDS = 5  # rounds of each
+SMALL, LARGE = 1_000, 4_000  # rows of the timed fits
+ROUNDS, LONGER = 5, 5  # rounds of the shorter fit, and times more of the longer one
 SECONDS = 20.0  # budget of each timed fit
 USEFUL_ROUNDS = 10  # fewer rounds make no model worth having (assumption)
 MAX_POWER = 3.0  # seconds grow as rows to this power at most (kernel methods: 2 to 3)
@@ -32,29 +32,51 @@ class Forecast:
 
 
 def forecast(job: Job, clock: Clock) -> Forecast:
-    """Time two small fits and scale them to all rows and rounds.
+    """Time small fits and scale them to all rows and rounds.
 
-    The first fit of a process pays for imports: a fit before the timed ones takes that out.
+    The first fit of a process pays for imports, so one goes before the timed ones. Rounds are timed as a difference
+    of two lengths, as starting an engine costs more than a few small rounds do.
     """
-    rows = job.train.rows
-    _timed(job, spread_rows(job, SMALL), clock)
-    large_rows = spread_rows(job, LARGE)
-    small_seconds, small_rounds = _timed(job, spread_rows(job, SMALL), clock)
-    large_seconds, large_rounds = _timed(job, large_rows, clock)
-    power = 1.0
-    if rows > LARGE:
-        power = math.log(max(large_seconds / large_rounds, 1e-6) / max(small_seconds / small_rounds, 1e-6))
-        power = min(max(power / math.log(LARGE / SMALL), 0.0), MAX_POWER)
-        # Of a fit that scales with rows, small ones hide the slope under fixed costs: never less than linear for a
-        # model fitted in one go, half of that for rounds (histograms are cheap beside what a round costs anyway).
-        power = max(power, 1.0 if job.plan.unit == "fit" else 0.5)
-    a_round = large_seconds / large_rounds * (rows / len(large_rows)) ** power
+    few, many = spread_rows(job, SMALL), spread_rows(job, LARGE)
+    _timed(job, few, ROUNDS, clock)
+    small, large = _per_round(job, few, clock), _per_round(job, many, clock)
+    power = _power(job, few, many, small, large)
+    a_round = large.round_s * (job.train.rows / len(many)) ** power
     fewest = min(job.plan.rounds, USEFUL_ROUNDS)
-    measured = (
-        f"{len(large_rows):,} rows, {large_rounds} {job.plan.unit}s in {large_seconds:.2f} s, "
-        f"growing as rows^{power:.1f}"
-    )
-    return Forecast(at_most=a_round * job.plan.rounds, at_least=a_round * fewest, measured=measured)
+    start = large.start_s
+    measured = f"{len(many):,} rows: {large.round_s:.2g} s a {job.plan.unit}, growing as rows^{power:.1f}"
+    return Forecast(at_most=start + a_round * job.plan.rounds, at_least=start + a_round * fewest, measured=measured)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Timing:
+    """Seconds to start, and for each round."""
+
+    start_s: float
+    round_s: float
+
+
+def _per_round(job: Job, rows: "np.ndarray", clock: Clock) -> _Timing:
+    seconds, rounds = _timed(job, rows, ROUNDS, clock)
+    if job.plan.rounds <= ROUNDS:
+        return _Timing(start_s=0.0, round_s=seconds / rounds)
+    longer, more = _timed(job, rows, min(LONGER * ROUNDS, job.plan.rounds), clock)
+    if more <= rounds or longer <= seconds:  # cut short, or too quick to tell
+        return _Timing(start_s=0.0, round_s=longer / more)
+    round_s = (longer - seconds) / (more - rounds)
+    return _Timing(start_s=max(seconds - rounds * round_s, 0.0), round_s=round_s)
+
+
+def _power(job: Job, few: "np.ndarray", many: "np.ndarray", small: _Timing, large: _Timing) -> float:
+    """How the seconds of a round grow with rows: at least as ``rows ** 0.5``, linearly for a model fitted in one go.
+
+    Small fits hide the slope under fixed costs, hence the floor.
+    """
+    floor = 1.0 if job.plan.unit == "fit" else 0.5
+    if len(many) <= len(few):
+        return floor
+    growth = math.log(max(large.round_s, 1e-6) / max(small.round_s, 1e-6)) / math.log(len(many) / len(few))
+    return min(max(growth, floor), MAX_POWER)
 
 
 def check_cost(job: Job, clock: Clock, time_budget_s: float | None) -> CheckResult:
@@ -80,8 +102,8 @@ def check_cost(job: Job, clock: Clock, time_budget_s: float | None) -> CheckResu
     return plain_result(NAME, "plan", saw, [note])
 
 
-def _timed(job: Job, rows: "np.ndarray", clock: Clock) -> tuple[float, int]:
-    with session(small_job(job, rows, rounds=ROUNDS)) as opened:
+def _timed(job: Job, rows: "np.ndarray", rounds: int, clock: Clock) -> tuple[float, int]:
+    with session(small_job(job, rows, rounds=rounds)) as opened:
         trained = train(opened, clock, SECONDS)
     return trained.seconds, max(trained.rounds, 1)
 

@@ -156,11 +156,25 @@ def _check_beats(job: Job, fit: _SmallFit) -> CheckResult:
     reached = loss(fit.new.y, fit.new_predicted, job.task)
     name = "squared error" if job.task is Task.REGRESSION else "log loss"
     saw = f"On {fit.new.rows:,} validation rows: {name} {reached:.4g}, {guess:.4g} for a constant guess."
-    if reached < guess or job.plan.family == "dummy":
+    if reached < guess or job.plan.family == "dummy" or _names_better(job, fit.new, fit.new_predicted):
         return plain_result(BEATS, "model", saw)
     what = f"is no better than a constant guess after {fit.known.rows:,} rows ({name} {reached:.4g}, guess {guess:.4g})"
     fix = "The features may say nothing about the target; expect little, or look for a mistake in the data"
     return plain_result(BEATS, "model", saw, [_finding("model.no_better_than_dummy", Severity.WARNING, job, what, fix)])
+
+
+def _names_better(job: Job, new: Table, predicted: "np.ndarray") -> bool:
+    """Whether it names the class more often than the commonest class is right, by two standard errors.
+
+    A tree with probabilities of 0 and 1 loses on log loss and knows the classes all the same.
+    """
+    import numpy as np
+
+    if job.task is Task.REGRESSION:
+        return False
+    right = float((predicted.argmax(axis=1) == new.y).mean())
+    commonest = float(np.bincount(new.y).max() / new.rows)
+    return right > commonest + 2.0 * float(np.sqrt(commonest * (1.0 - commonest) / new.rows))
 
 
 def _guess(known: Table, rows: int, job: Job) -> "np.ndarray":
@@ -187,8 +201,11 @@ def _check_memory(job: Job, clock: Clock) -> CheckResult:
         with session(small) as opened:
             trained = train(opened, clock, SECONDS)
             predicted = opened.predict(small.train.X)
-    except Exception as error:  # noqa: BLE001 - it fits a sample: that these few rows do not suit it is no fault
-        return not_checked(MEMORISES, "model", f"{MEMORY_ROWS} rows cannot be trained on: {error}")
+    except Exception as error:  # noqa: BLE001 - a framework may raise anything; its message is the finding
+        what = f"stops when it is trained on {MEMORY_ROWS} rows for {small.plan.rounds} {job.plan.unit}s: {error}"
+        fix = "A sample could be fitted, so training may succeed; if it stops in the same way, report it"
+        finding = _finding("model.stops", Severity.WARNING, job, what, fix)
+        return plain_result(MEMORISES, "model", f"Tried to train on {MEMORY_ROWS} rows.", [finding])
     if trained.cut_short:
         return not_checked(MEMORISES, "model", f"{MEMORY_ROWS} rows took more than {SECONDS:g} s to train on.")
     guess = loss(small.train.y, _guess(small.train, small.train.rows, job), job.task)

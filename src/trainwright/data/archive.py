@@ -65,7 +65,11 @@ def _refuse_foreign(data: bytes, what: str) -> None:
 
 
 def _normalised(archive: bytes) -> bytes:
-    """Name members by content, number objects by appearance, drop the time of day: skops uses memory addresses."""
+    """Name members by content; drop the time of day and memory addresses.
+
+    skops names members and nodes after ``id(object)``. Node ids only tell which objects were one in memory, which no
+    transformer needs.
+    """
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as target:
         schema = json.loads(source.read(_SCHEMA))
@@ -78,22 +82,23 @@ def _normalised(archive: bytes) -> bytes:
                 contents[names[name]] = content
         for name in sorted(contents):
             target.writestr(zipfile.ZipInfo(name, _FIXED_TIME), contents[name])
-        text = json.dumps(_renamed(schema, names, {}), separators=(",", ":"))
+        text = json.dumps(_renamed(schema, names), separators=(",", ":"))
         target.writestr(zipfile.ZipInfo(_SCHEMA, _FIXED_TIME), text)
     return out.getvalue()
 
 
-def _renamed(node: object, names: dict[str, str], numbers: dict[int, int]) -> object:
+def _renamed(node: object, names: dict[str, str]) -> object:
     if isinstance(node, dict):
         result: dict[str, object] = {}
         for key, value in node.items():
             if key == "file" and isinstance(value, str):
                 result[key] = names.get(value, value)
-            elif key == "__id__" and isinstance(value, int):
-                result[key] = numbers.setdefault(value, len(numbers) + 1)
-            else:
-                result[key] = _renamed(value, names, numbers)
+            elif key == "_stop_words_id" and "fixed_vocabulary_" in node:
+                kept = {k: v for k, v in value.items() if k != "__id__"}
+                result[key] = {**kept, "content": "0"}  # a memory address: text vectorisers only compare it
+            elif not (key == "__id__" and isinstance(value, int)):
+                result[key] = _renamed(value, names)
         return result
     if isinstance(node, list):
-        return [_renamed(value, names, numbers) for value in node]
+        return [_renamed(value, names) for value in node]
     return node

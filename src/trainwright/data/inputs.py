@@ -144,6 +144,9 @@ def moment_parts(moments: "pd.Series") -> "dict[str, np.ndarray]":
 def _plan_one(values: "pd.Series", kind: Kind, style: FeatureStyle, findings: list[Finding]) -> Input | None:
     name = str(values.name)
     missing = int(values.isna().sum())
+    if missing == len(values):
+        findings.append(_without_values(name))
+        return None
     indicator = style != "native" and _INDICATOR_ROWS <= missing <= len(values) - _INDICATOR_ROWS
     if kind is Kind.NUMERIC or (kind is Kind.CONSTANT and values.dtype.kind in "if"):
         return Input(column=name, use="number", indicator=indicator)
@@ -187,6 +190,15 @@ def _levels_left_out(name: str, levels: int, kept: int, rows_out: int, rows: int
         what=f"{levels - kept} of {levels} levels are not used by the features ({rows_out} of {rows} training values)",
         why=f"Levels with fewer than {least} training rows, and beyond the {cap} most frequent, count as unknown.",
         evidence={"levels": levels, "kept": kept, "rows": rows_out},
+    )
+
+
+def _without_values(name: str) -> Finding:
+    return Finding(
+        code="data.column_empty",
+        severity=Severity.WARNING,
+        where=name,
+        what="the column has no value in the rows that features are fitted on, and gives none",
     )
 
 

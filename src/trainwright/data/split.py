@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _BIG_SHARE = 0.5  # a unit of more than half of the smallest part cannot be placed by chance without distorting sizes
 _LEFT_FOR_TRAINING = 1 / 3  # assumption: of what is left beside big units, this share of each class stays in training
 _SIZE_TOLERANCE = 0.2  # assumption: a part that misses its size by more than a fifth is worth a word
+_COARSE = 0.05  # assumption: with fewer different rows than this share, features are coarse and equality is chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +114,9 @@ def _by_units(
 
     keys = inputs.groups if strategy == "group" else inputs.duplicates
     units, sizes = units_of(keys, inputs.rows)
+    coarse = strategy != "group" and len(sizes) < _COARSE * inputs.rows
+    if coarse:
+        units, sizes = units_of(None, inputs.rows)
     stratum = strata_of(inputs, units, len(sizes), stratify=strategy in ("stratified", "group"))
     names = [name for name, share in fractions.items() if share > 0]
     part_of = np.full(len(sizes), len(names), dtype="int8")  # len(names) is train
@@ -128,7 +132,8 @@ def _by_units(
     of_row = part_of[units]
     parts = {"train": np.flatnonzero(of_row == len(names))}
     parts |= {name: np.flatnonzero(of_row == i) for i, name in enumerate(names)}
-    findings = _rare_finding(inputs, rare) + _duplicates_finding(inputs, strategy)
+    findings = _rare_finding(inputs, rare)
+    findings += _coarse_finding(inputs) if coarse else _duplicates_finding(inputs, strategy)
     return parts, findings
 
 
@@ -236,6 +241,20 @@ def _duplicates_finding(inputs: SplitInputs, strategy: str) -> list[Finding]:
             why="A row that was trained on is no test.",
             fix="split.duplicates: keep lets them fall anywhere.",
             evidence={"repeated": repeated, "rows": inputs.rows, "largest": int(sizes.max())},
+        )
+    ]
+
+
+def _coarse_finding(inputs: SplitInputs) -> list[Finding]:
+    _, sizes = units_of(inputs.duplicates, inputs.rows)
+    return [
+        Finding(
+            code="data.duplicates_coarse",
+            severity=Severity.INFO,
+            where="split",
+            what=f"the features take {len(sizes)} different values in {inputs.rows} rows; equal ones fall anywhere",
+            why="So few values repeat by chance, and whole values could not be held out.",
+            evidence={"distinct": len(sizes), "rows": inputs.rows},
         )
     ]
 

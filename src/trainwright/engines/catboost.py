@@ -110,6 +110,7 @@ class _CatBoost(BoostedSession):
         shutil.rmtree(self._train_dir, ignore_errors=True)  # a snapshot left by a killed process is not ours
 
     def _train_to(self, rounds: int) -> tuple[float, ...]:
+        self._train_dir.mkdir(parents=True, exist_ok=True)
         with training_errors("CatBoost", self._library.CatBoostError):
             model = self._library.CatBoost(self._native_params(rounds))
             model.fit(self._rows("train"))

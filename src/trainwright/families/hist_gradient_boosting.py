@@ -14,7 +14,8 @@ SUMMARY = "scikit-learn's histogram gradient boosting: native categories and mis
 SOURCE = (
     "Defaults: LGBM-TD of Holzmüller, Grinsztajn & Steinwart 2024, 'Better by default' (rate 0.04 and 50 leaves of 40 "
     "rows for classes, 0.05 and 100 leaves of 3 rows for regression; 1,000 rounds, early stopping), carried over to "
-    "the same algorithm; its row sampling has no counterpart here. Space: Grinsztajn, Oyallon & Varoquaux 2022."
+    "the same algorithm; its row sampling has no counterpart here. Space: after "
+    "that of Grinsztajn, Oyallon & Varoquaux 2022, its limits rounded and max_features added (assumption)."
 )
 FEATURES: FeatureStyle = "native"
 SPACE: Mapping[str, Range] = {

@@ -6,11 +6,11 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from trainwright.core.metrics import find
 
 from trainwright.core.clock import ManualClock
 from trainwright.core.errors import Stopped, TrainingFailed
 from trainwright.core.events import Evaluated, Event, Finished, Saved, Trained
+from trainwright.core.metrics import find
 from trainwright.core.plan import ModelPlan
 from trainwright.core.seeds import Seeds
 from trainwright.core.tasks import Task

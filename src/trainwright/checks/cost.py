@@ -109,12 +109,13 @@ def _timed(job: Job, rows: "np.ndarray", rounds: int, clock: Clock) -> tuple[flo
 
 
 def _finding(code: str, severity: Severity, job: Job, what: str, seen: Forecast) -> Finding:
+    fits = code == "plan.forecast"
     return Finding(
         code=code,
         severity=severity,
         where=f"model {job.plan.family}",
         what=what,
-        why="A run that is cut off before it has learnt anything wastes all of its time.",
-        fix="Raise training.time_budget, lower training.rounds, or choose a cheaper model_type",
+        why="" if fits else "A run that is cut off before it has learnt anything wastes all of its time.",
+        fix="" if fits else "Raise training.time_budget, lower training.rounds, or choose a cheaper model_type",
         evidence={"forecast_s": round(seen.at_most, 2), "at_least_s": round(seen.at_least, 2)},
     )

@@ -3,10 +3,10 @@
 An engine is one module with these names::
 
     CAPABILITIES: Capabilities
-    def version() -> str                                     # "lightgbm 4.7.0"; raises ResourceMissing without the package
+    def version() -> str                              # "lightgbm 4.7.0"; raises ResourceMissing without the package
     def resume_policy(plan: ModelPlan, rows: int, columns: int) -> ResumePolicy
     def open(job: Job) -> Session
-    def load(folder: Path) -> Model                          # what Session.export wrote
+    def load(folder: Path) -> Model                   # what Session.export wrote
 
 The session yields, the driver decides: a session never stops early, never evaluates, never writes except where told.
 It imports its framework inside functions.
@@ -192,7 +192,7 @@ class Session(Protocol):
         ...
 
     def export(self, folder: Path, *, rounds: int | None = None) -> None:
-        """Write the model for prediction into an existing empty folder: native file(s) and ``model.json``. No pickle."""
+        """Write the model for prediction into an existing empty folder: native files and ``model.json``. No pickle."""
         ...
 
     def facts(self, *, rounds: int | None = None) -> ModelFacts:

@@ -11,7 +11,7 @@ _EVALUATION_SHARE = 0.03
 """Evaluation may take this share of training time; the rest of the 5 % allowed goes to the validation predictions."""
 
 _FEWEST_ROUND_SECONDS = 5e-4
-"""No round takes less, however small the table: the calls alone. Assumption, from rounds of 0.5 to 1 ms on 1,000 rows."""
+"""No round takes less, however small the table. Assumption, from rounds of 0.5 to 1 ms on 1,000 rows."""
 
 _SMALLEST = 10
 """On small tables a round takes about as long as an evaluation's fixed costs; 10 rounds keep them near 10 %."""

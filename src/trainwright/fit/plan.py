@@ -180,6 +180,17 @@ def make_plan(loaded: "LoadedSpec", dataset: "Dataset", *, threads: int) -> Plan
                 fix="Name another with architecture.model_type; `trainwright families` lists them",
             )
         )
+    if spec.hyperparameter_search is not None:
+        findings.append(
+            Finding(
+                code="search.not_run",
+                severity=Severity.WARNING,
+                where="hyperparameter_search",
+                what="no search was run: this version trains one configuration, the family's defaults and "
+                "architecture_spec",
+                fix="Remove the section, or search by training several specs and `trainwright compare`",
+            )
+        )
     primary = default_metric(task) if spec.training.metric == "auto" else _metric(loaded, "training.metric", task)
     watch, patience, min_delta = _stopping(loaded, task, primary, model)
     return Plan(

@@ -21,7 +21,7 @@ from trainwright.stages.training import baseline_findings
 from trainwright.stages.work import Work
 
 if TYPE_CHECKING:
-    from trainwright.data.dataset import Dataset
+    from trainwright.data.dataset import Dataset, Part
 
 
 def export_native(work: Work, dataset: "Dataset", plan: Plan, prepared: Prepared, fitted: Fitted) -> None:
@@ -61,9 +61,9 @@ def evaluate(work: Work, dataset: "Dataset", plan: Plan, baselines: list[Baselin
         digests: dict[str, str] = {}
         numbers: dict[str, tuple[float, Interval]] = {}
         parts = [dataset.train, dataset.val]
-        if dataset.test is not None:
-            _note_opening(work, "final evaluation")
-            parts.append(dataset.test.open("final evaluation"))
+        test = _open_test(work, dataset)
+        if test is not None:
+            parts.append(test)
         for part in parts:
             predicted = scorer.predict(part.frame)
             values, interval = measure(part, dataset.target, predicted, plan.primary, work.seeds.child("bootstrap"))
@@ -73,7 +73,7 @@ def evaluate(work: Work, dataset: "Dataset", plan: Plan, baselines: list[Baselin
             digests[part.name] = digest_of(predicted)
         work.record |= {"metrics": metrics, "intervals": intervals}
         _note_primary(work, plan.primary, numbers)
-        _note_baselines(work, dataset, plan, baselines, numbers)
+        _note_baselines(work, plan, baselines, numbers["val"][0], test)
         work.record["best_params"] = best_params(work, dataset, plan)
         path = work.folder.path / "cross_validation.json"
         work.record["cross_validation"] = read_json(path) if folds else None
@@ -107,12 +107,15 @@ def _note_model(work: Work, digest: str) -> None:
     recorded["model"] = digest
 
 
-def _note_opening(work: Work, reason: str) -> None:
-    """Count an opening of the test rows on disk before it happens."""
+def _open_test(work: Work, dataset: "Dataset") -> "Part | None":
+    """The test rows. The opening is counted on disk before it happens."""
+    if dataset.test is None:
+        return None
     openings = work.record["test_openings"]
     assert isinstance(openings, list)
-    openings.append(reason)
+    openings.append("final evaluation")
     work.save()
+    return dataset.test.open("final evaluation")
 
 
 def _note_primary(work: Work, primary: Metric, numbers: dict[str, tuple[float, Interval]]) -> None:
@@ -136,14 +139,7 @@ def _note_primary(work: Work, primary: Metric, numbers: dict[str, tuple[float, I
         )
 
 
-def _note_baselines(
-    work: Work,
-    dataset: "Dataset",
-    plan: Plan,
-    baselines: list[Baseline],
-    numbers: dict[str, tuple[float, Interval]],
-) -> None:
-    val = numbers["val"][0]
+def _note_baselines(work: Work, plan: Plan, baselines: list[Baseline], val: float, test: "Part | None") -> None:
     rows: list[JsonValue] = []
     for baseline in baselines:
         row: dict[str, JsonValue] = {
@@ -153,10 +149,9 @@ def _note_baselines(
             "val": baseline.val,
             "beaten": beats(plan.primary, val, baseline.val),
         }
-        if dataset.test is not None:
-            part = dataset.test.open(f"baseline {baseline.name}")
-            predicted = load_scorer(_baseline_folder(work, baseline)).predict(part.frame)
-            row["test"] = compute(plan.primary, part.y, predicted, weight=part.weight)
+        if test is not None:
+            predicted = load_scorer(_baseline_folder(work, baseline)).predict(test.frame)
+            row["test"] = compute(plan.primary, test.y, predicted, weight=test.weight)
         rows.append(row)
     work.record["baselines"] = rows
     work.add(baseline_findings(plan, val, baselines))

@@ -14,6 +14,7 @@ from trainwright.checks.cost import check_cost, forecast
 from trainwright.checks.model_checks import check_model
 from trainwright.core import registry
 from trainwright.core.clock import ManualClock, SystemClock
+from trainwright.core.errors import TrainingFailed
 from trainwright.core.findings import Severity
 from trainwright.core.plan import ModelPlan
 from trainwright.core.tasks import Task
@@ -61,6 +62,8 @@ class _Fake:
 
     def units(self) -> Iterator[Unit]:
         for k in range(self.job.plan.rounds):
+            if self.spoil == "stops" and k >= 60:
+                raise TrainingFailed("the library stopped")
             self.clock.advance(self.seconds)
             yield Unit(rounds=k + 1, seconds=self.seconds)
 
@@ -107,6 +110,15 @@ def test_a_model_that_learns_nothing_is_warned_of_and_fails_to_memorise(
 
     assert results["beats_dummy"].verdict is Verdict.WARNING
     assert results["memorises"].verdict is Verdict.FAILED
+
+
+def test_a_model_that_stops_in_a_longer_training_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ManualClock()
+    _engine(monkeypatch, clock, spoil="stops")
+    results = {r.name: r for r in check_model(job(tmp_path, Task.BINARY, plan("fake")), clock)}
+
+    assert results["fits_sample"].verdict is Verdict.OK
+    assert (results["memorises"].verdict, results["memorises"].findings[0].code) == (Verdict.WARNING, "model.stops")
 
 
 def test_a_slow_model_is_cut_short_and_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

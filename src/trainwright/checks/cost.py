@@ -68,11 +68,11 @@ def _per_round(job: Job, rows: "np.ndarray", clock: Clock) -> _Timing:
 
 
 def _power(job: Job, few: "np.ndarray", many: "np.ndarray", small: _Timing, large: _Timing) -> float:
-    """How the seconds of a round grow with rows: at least as ``rows ** 0.5``, linearly for a model fitted in one go.
+    """How the seconds of a round grow with rows: at least as ``rows ** 0.5``, linearly for whole fits and trees.
 
     Small fits hide the slope under fixed costs, hence the floor.
     """
-    floor = 1.0 if job.plan.unit == "fit" else 0.5
+    floor = 1.0 if job.plan.unit in ("fit", "tree") else 0.5
     if len(many) <= len(few):
         return floor
     growth = math.log(max(large.round_s, 1e-6) / max(small.round_s, 1e-6)) / math.log(len(many) / len(few))

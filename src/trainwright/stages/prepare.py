@@ -133,7 +133,7 @@ def check_model(work: Work, dataset: "Dataset", prepared: Prepared) -> list["Che
         ChecksFailed: the model is not fit for training, or cannot meet the time budget.
         ResourceMissing: disk, memory or device will not do.
     """
-    from trainwright.checks.examine import examine_environment, examine_model
+    from trainwright.checks.examine import examine_model
 
     if work.is_done("checks", work.folder.path / "checks.json"):
         return []
@@ -141,14 +141,7 @@ def check_model(work: Work, dataset: "Dataset", prepared: Prepared) -> list["Che
     remaining = None if deadline is None else deadline - work.clock.elapsed()
     lifted = work.loaded.spec.checks
     with work.stage("checks"):
-        results = examine_environment(
-            folder=work.folder.path,
-            data_bytes=dataset.memory_bytes,
-            threads=prepared.job.threads,
-            device=prepared.job.device,
-            lifted=lifted,
-        )
-        results += examine_model(dataset, prepared.job, lifted=lifted, time_budget_s=remaining, clock=work.clock)
+        results = examine_model(dataset, prepared.job, lifted=lifted, time_budget_s=remaining, clock=work.clock)
         _conclude(work, results)
     return results
 

@@ -136,6 +136,16 @@ def test_rare_levels_become_unknown_and_widths_are_bounded() -> None:
     assert all(counts[n.removeprefix("shop=")] >= 5 for n in scaled.names if n.startswith("shop="))
 
 
+def test_a_level_of_too_few_rows_is_unknown() -> None:
+    frame = people(1000)
+    frame.loc[frame.index[::250], "city"] = "Atlantis"
+    dataset = load(frame)
+    features, X = fit(dataset, "native")
+    rare = (dataset.train.frame["city"] == "Atlantis").to_numpy(dtype=bool, na_value=False)
+    assert rare.any()
+    assert np.isnan(column(features, X, "city")[rare]).all()
+
+
 def test_numbers_that_float32_would_merge_make_the_matrix_float64() -> None:
     frame = people().assign(epoch=lambda f: 1_700_000_000.0 + f["age"] + 0.5)
     features, X = fit(load(frame), "native")

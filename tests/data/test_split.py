@@ -223,3 +223,11 @@ def test_folds_that_cannot_be_are_refused() -> None:
         folds("group")
     with pytest.raises(DataRefused, match="500 folds need"):
         folds("random", 500)
+
+
+def test_rows_without_a_group_are_groups_of_their_own() -> None:
+    frame = people()
+    frame["household"] = frame["household"].astype("float64").mask(frame.index % 2 == 0)
+    dataset = load(frame, group="household")
+    missing = [part.frame["household"].isna().sum() for part in (dataset.train, dataset.val)]
+    assert min(missing) > 20

@@ -291,6 +291,21 @@ def test_lightgbm_goes_on_after_a_round_without_a_split_when_rows_are_sampled(tm
             assert session.predict(job.train.X, rounds=rounds).shape == (240, 2)
 
 
+@pytest.mark.parametrize(
+    ("task", "params"),
+    [(Task.BINARY, {}), (Task.MULTICLASS, {}), (Task.REGRESSION, {}), (Task.REGRESSION, {"objective": "expectile"})],
+    ids=str,
+)
+def test_catboost_passes_the_round_where_its_defaults_change(
+    task: Task, params: dict[str, JsonValue], tmp_path: Path
+) -> None:
+    job = job_of("catboost", task, {"depth": 3, **params}, tmp_path / "work", rounds=250)
+    bare = {k: v for k, v in job.plan.params.items() if k not in ("max_ctr_complexity", "leaf_estimation_iterations")}
+    for plan in (job.plan, replace(job.plan, params=bare)):
+        with opened(replace(job, plan=plan)) as session:
+            assert [unit.rounds for unit in session.units()] == list(range(25, 251, 25))
+
+
 def test_catboost_models_hold_no_times_or_paths(tmp_path: Path) -> None:
     with trained(job_of("catboost", Task.BINARY, {}, tmp_path / "work")) as session:
         exported(session, tmp_path / "model")

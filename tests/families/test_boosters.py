@@ -176,7 +176,8 @@ def test_defaults_that_a_choice_makes_meaningless_are_left_out() -> None:
     plan = catboost.build({"bagging_temperature": 0.5}, BINARY)
     assert plan.params["bootstrap_type"] == "Bayesian"
     assert "subsample" not in plan.params
-    assert "leaf_estimation_iterations" not in catboost.build({"objective": "absolute_error"}, REGRESSION).params
+    assert catboost.build({"objective": "absolute_error"}, REGRESSION).params["leaf_estimation_iterations"] == 1
+    assert catboost.build({"objective": "poisson"}, REGRESSION).params["leaf_estimation_iterations"] == 10
     assert catboost.build({"objective": "huber"}, REGRESSION).params["l2_leaf_reg"] == 3.0
     assert catboost.build({"objective": "huber", "l2_leaf_reg": 9.0}, REGRESSION).params["l2_leaf_reg"] == 9.0
 

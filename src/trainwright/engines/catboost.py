@@ -45,6 +45,10 @@ _CTR_JUMP = 200
 _NEVER = 10**8
 """Seconds between snapshots inside a unit: only the one at its end is wanted."""
 
+_STEADY: Mapping[str, JsonValue] = {"max_ctr_complexity": 4, "leaf_estimation_iterations": 1}
+"""CatBoost's defaults of these change at 200 iterations, and a snapshot of 175 is then refused by a call for 200; a
+plan that leaves them out gets these."""
+
 _QUANTISATION = ("border_count", "feature_border_type", "nan_mode", "ignored_features")
 
 _KEPT_METADATA = frozenset({"class_params"})

@@ -55,6 +55,7 @@ _CLASSIFICATION: Mapping[str, JsonValue] = {
     "bootstrap_type": "Bernoulli",
     "subsample": 0.9,
     "border_count": 254,
+    "max_ctr_complexity": 4,  # the library's own default from 200 iterations on; below it would be 1
 }
 _REGRESSION: Mapping[str, JsonValue] = {
     **_CLASSIFICATION,
@@ -68,6 +69,9 @@ _REGRESSION: Mapping[str, JsonValue] = {
 _NOT_SQUARED: Mapping[str, JsonValue] = {"l2_leaf_reg": 3.0}
 """CatBoost's own default, for losses the tuned one was not made for: with 1e-5, Huber (whose second derivative is zero
 far from the target) was off by 1e4 times the target after 60 rounds, measured."""
+
+_LEAF_ITERATIONS = {"Poisson": 10, "Expectile": 5}
+"""CatBoost's own defaults from 200 iterations on; every other regression loss has 1."""
 
 _CLASS_OBJECTIVE = {Task.BINARY: "Logloss", Task.MULTICLASS: "MultiClass"}
 _NATIVE_OBJECTIVE = {
@@ -269,7 +273,8 @@ def _merged(named: Mapping[str, JsonValue], request: Request) -> dict[str, JsonV
         if merged["loss_function"] != "RMSE":
             merged = {**merged, **{name: value for name, value in _NOT_SQUARED.items() if name not in named}}
             if "leaf_estimation_iterations" not in named:
-                merged.pop("leaf_estimation_iterations")  # MAE and quantiles solve their leaves exactly, in one step
+                name = str(merged["loss_function"]).split(":")[0]
+                merged["leaf_estimation_iterations"] = _LEAF_ITERATIONS.get(name, 1)
     merged.pop("quantile", None)
     if "bagging_temperature" in named and "bootstrap_type" not in named:
         merged["bootstrap_type"] = "Bayesian"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from trainwright.core.errors import DataRefused
-from trainwright.core.jsonable import JsonValue
+from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.fit.jobs import Prepared, prepare_job
 from trainwright.fit.plan import Plan, family_of, load_family, make_plan
 from trainwright.run.files import read_json, write_json, write_text
@@ -39,6 +39,7 @@ def read_data(work: Work) -> "Dataset":
         save_dataset_facts(dataset, work.folder.data)
         work.add(dataset.findings)
         work.record |= _data_facts(dataset)
+        work.record["missing_values"] = to_json(spec.data.missing_values)
     return dataset
 
 

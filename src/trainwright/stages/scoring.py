@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from trainwright.core.errors import ArtifactRefused, SpecError
 from trainwright.fit.artifact import load_scorer
 from trainwright.fit.evaluate import prediction_frame
-from trainwright.run.files import write_bytes
+from trainwright.run.files import read_json, write_bytes
 from trainwright.run.folder import open_run
 from trainwright.stages.reports import PredictResult
 
@@ -36,7 +36,12 @@ def score_rows(run: Path, data: "str | Path | pd.DataFrame", *, out: Path | None
         raise ArtifactRefused(f"{run} has no model yet. `trainwright resume {run}` finishes it.")
     scorer = load_scorer(folder.model)
     schema, target = load_schema(folder.data / "schema.json")
-    table = read_table(Path(data)) if isinstance(data, str | Path) else table_from_frame(data)
+    spelled = read_json(folder.record).get("missing_values")
+    missing = [str(s) for s in spelled] if isinstance(spelled, list) else None
+    if isinstance(data, str | Path):
+        table = read_table(Path(data), missing_values=missing)
+    else:
+        table = table_from_frame(data, missing_values=missing)
     frame, findings = conform(table.frame, schema, target)
     predicted = prediction_frame(target, scorer.predict(frame))
     if out is not None:

@@ -39,15 +39,12 @@ _ROUND_SECONDS_PER_CELL = 3.6e-9
 _SMALLEST_UNIT = 25
 """Going on from the snapshot costs about one round's time; 25 rounds a unit keep that near 4 %."""
 
-_CTR_JUMP = 200
-"""Iterations from which CatBoost combines up to four categories by default, not one."""
-
 _NEVER = 10**8
 """Seconds between snapshots inside a unit: only the one at its end is wanted."""
 
 _STEADY: Mapping[str, JsonValue] = {"max_ctr_complexity": 4, "leaf_estimation_iterations": 1}
-"""CatBoost's defaults of these change at 200 iterations, and a snapshot of 175 is then refused by a call for 200; a
-plan that leaves them out gets these."""
+"""CatBoost's defaults of these change at 200 iterations (measured, 1.2.10), and a snapshot of 175 is then refused by a
+call for 200. Plans name both; one that does not gets these, which are constant."""
 
 _QUANTISATION = ("border_count", "feature_border_type", "nan_mode", "ignored_features")
 
@@ -128,9 +125,7 @@ class _CatBoost(BoostedSession):
     def _native_params(self, rounds: int) -> dict[str, JsonValue]:
         job = self._job
         params: dict[str, JsonValue] = {
-            # CatBoost's default for this one jumps at 200 iterations (measured, 1.2.10), and a snapshot taken before
-            # the jump is then refused behind it: the whole training takes the value of its full length.
-            "max_ctr_complexity": 4 if job.plan.rounds >= _CTR_JUMP else 1,
+            **_STEADY,
             **job.plan.params,
             "iterations": rounds,
             "random_seed": job.seeds.integer("catboost", "random_seed"),

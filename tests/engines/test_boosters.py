@@ -73,6 +73,8 @@ RESUMED: list[tuple[str, Task, dict[str, JsonValue], ResumeKind]] = [
     ("xgboost", Task.BINARY, {**PLAIN["xgboost"], "tree_method": "approx"}, ResumeKind.INIT_MODEL),
     ("xgboost", Task.BINARY, {**PLAIN["xgboost"], "grow_policy": "lossguide", "max_leaves": 8}, ResumeKind.INIT_MODEL),
     ("xgboost", Task.BINARY, {}, ResumeKind.REPLAY),
+    ("xgboost", Task.BINARY, {"colsample_bylevel": 1.0}, ResumeKind.REPLAY),
+    ("xgboost", Task.REGRESSION, {}, ResumeKind.REPLAY),
     ("xgboost", Task.BINARY, {"booster": "dart", "rate_drop": 0.2}, ResumeKind.REPLAY),
     ("xgboost", Task.MULTICLASS, {"num_parallel_tree": 2}, ResumeKind.REPLAY),
     ("catboost", Task.BINARY, {"bagging_temperature": 1.0}, ResumeKind.SNAPSHOT),
@@ -199,6 +201,19 @@ def test_the_loss_curve_is_the_log_loss_of_the_validation_rows(task: Task, tmp_p
         for unit in session.units():
             chosen = session.predict_part("val")[np.arange(job.val.rows), job.val.y]
             assert unit.curves["val_loss"][-1] == pytest.approx(-np.log(chosen).mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize("family", BOOSTERS)
+@pytest.mark.parametrize("task", list(Task))
+def test_running_scores_are_the_predictions_after_every_unit(family: str, task: Task, tmp_path: Path) -> None:
+    job = job_of(family, task, {}, tmp_path / "work", rounds=75)
+    job = replace(job, train=replace(job.train, y=job.train.y + 100 * (task is Task.REGRESSION)))
+    assert job.val is not None
+    with opened(job) as session:
+        for number, _ in enumerate(session.units()):
+            if number % 2 == 0:
+                exact = session.predict(job.val.X)
+                np.testing.assert_allclose(session.predict_part("val"), exact, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("family", BOOSTERS)

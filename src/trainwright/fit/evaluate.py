@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from trainwright.data.dataset import Part, Target
 
+SAMPLE_ROWS = 20  # assumption: enough to meet missing values and several classes, few enough to read
+
 
 def prediction_frame(target: "Target", predicted: "np.ndarray") -> "pd.DataFrame":
     """Columns ``prediction`` (and ``proba_<class>`` per class), one row per row of ``predicted``."""
@@ -39,6 +41,24 @@ def write_predictions(path: Path, part: "Part", target: "Target", predicted: "np
     truth = np.asarray(target.classes, dtype=object)[part.y] if target.task.is_classification else part.y
     frame.insert(0, "row", part.rows)
     frame.insert(1, "target", truth)
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    write_bytes(path, buffer.getvalue())
+
+
+def write_sample(path: Path, part: "Part") -> None:
+    """Store the first rows of a part as they go into `predict`, so that a receiver can check a loader against them.
+
+    A table that has a column ``row`` of its own gets no sample: the name is taken for the row ids.
+    """
+    import io
+
+    from trainwright.run.files import write_bytes
+
+    if "row" in part.frame.columns:
+        return
+    frame = part.frame.head(SAMPLE_ROWS).copy()
+    frame.insert(0, "row", part.rows[:SAMPLE_ROWS])
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
     write_bytes(path, buffer.getvalue())

@@ -10,7 +10,7 @@ from trainwright.core.metrics import Interval, Metric, compute, overfit_gap
 from trainwright.fit.artifact import load_scorer, write_model
 from trainwright.fit.baselines import Baseline, beats
 from trainwright.fit.driver import Fitted
-from trainwright.fit.evaluate import digest_of, measure, write_predictions
+from trainwright.fit.evaluate import digest_of, measure, write_predictions, write_sample
 from trainwright.fit.folds import Fold
 from trainwright.fit.jobs import Prepared
 from trainwright.fit.plan import Plan
@@ -71,6 +71,7 @@ def evaluate(work: Work, dataset: "Dataset", plan: Plan, baselines: list[Baselin
             metrics[part.name], intervals[part.name] = dict(values), to_json(interval)
             numbers[part.name] = values[plan.primary.name], interval
             digests[part.name] = digest_of(predicted)
+        write_sample(work.folder.data / "sample.parquet", parts[-1])
         work.record |= {"metrics": metrics, "intervals": intervals}
         _note_primary(work, plan.primary, numbers)
         _note_baselines(work, plan, baselines, numbers["val"][0], test)

@@ -74,6 +74,13 @@ def run_stages(work: Work) -> None:
     baselines = training.train_baselines(work, dataset, plan)
     folds = training.cross_validate(work, dataset, plan)
     fitted = training.train_final(work, prepared, plan)
+    simpler = training.simpler_family(work, dataset, prepared, plan, fitted, baselines)
+    if simpler is not None:
+        fitted.session.close()
+        plan = prepare.plan_training(work, dataset, simpler=simpler)
+        prepared = prepare.prepare_training(work, dataset, plan)
+        fitted = training.train_final(work, prepared, plan, stage="fit_simpler")
+        baselines = [b for b in baselines if b.name != simpler]
     if folds and work.keeps_folds:
         deliver.export_ensemble(work, plan, folds)
     else:

@@ -187,6 +187,11 @@ class Facts:
         low, high, level = finite(found.get("low")), finite(found.get("high")), finite(found.get("level"))
         return None if low is None or high is None else (low, high, level or 0.95)
 
+    @property
+    def fit_stage(self) -> str:
+        """The stage that trained the delivered model."""
+        return _fit_stage(self.record)
+
     def seconds(self, stage: str) -> float | None:
         """Seconds of a stage, or ``total``."""
         return finite(mapping(self.record.get("seconds")).get(stage))
@@ -231,11 +236,16 @@ def gather(run: Path) -> Facts:
         cross_validation=_cross_validation(optional_json(run / "cross_validation.json")),
         columns=_columns(optional_json(run / "data" / "schema.json")),
         gap=_gap(mapping(record.get("gap"))),
-        log=read_log(json_lines(run / "training_log.jsonl")),
+        log=read_log(json_lines(run / "training_log.jsonl"), stage=_fit_stage(record)),
         predictions={part: p for part, p in found.items() if p is not None},
         files=list_files(run),
         findings=tuple(finding_from_json(f) for f in objects(record.get("findings"))),
     )
+
+
+def _fit_stage(record: Mapping[str, JsonValue]) -> str:
+    """The stage that trained the delivered model: ``fit``, or another where a simpler family was chosen after it."""
+    return text(mapping(record.get("model")).get("stage")) or "fit"
 
 
 def list_files(run: Path) -> tuple[FileFact, ...]:

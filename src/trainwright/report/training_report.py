@@ -86,7 +86,7 @@ def _setup(facts: Facts) -> dict[str, str]:
         "batch": "all training rows at once" if batch is None else count(batch),
         "epochs": _epochs(facts, unit),
         "device": _device(facts),
-        "time": f"{duration(facts.seconds('fit'))} for the final model, {_total(facts)} for all stages",
+        "time": f"{duration(facts.seconds(facts.fit_stage))} for the final model, {_total(facts)} for all stages",
     }
 
 

@@ -1,7 +1,7 @@
 """The stages before training: data, plan, checks."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from trainwright.core.errors import DataRefused
 from trainwright.core.jsonable import JsonValue, to_json
@@ -43,11 +43,11 @@ def read_data(work: Work) -> "Dataset":
     return dataset
 
 
-def plan_training(work: Work, dataset: "Dataset") -> Plan:
-    """Settle the model, and write ``resolved.yaml``: every value as used with its origin."""
+def plan_training(work: Work, dataset: "Dataset", *, simpler: str | None = None) -> Plan:
+    """Settle the model (``simpler`` names another family), and write ``resolved.yaml`` with every value's origin."""
     from trainwright.spec.resolve import resolved_yaml
 
-    plan = make_plan(work.loaded, dataset, threads=work.threads)
+    plan = make_plan(work.loaded, dataset, threads=work.threads, simpler=simpler)
     work.add(plan.findings)
     settled = settled_values(work, dataset, plan)
     write_text(work.folder.path / "resolved.yaml", resolved_yaml(work.loaded, settled))
@@ -56,18 +56,18 @@ def plan_training(work: Work, dataset: "Dataset") -> Plan:
 
 def settled_values(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, tuple[object, str]]:
     """What the run decided: dotted path in the spec -> (value, origin)."""
-    name, estimator = family_of(work.loaded.spec)
+    estimator = family_of(work.loaded.spec)[1]
     settled: dict[str, tuple[object, str]] = {
         "name": (work.loaded.name, "from the file name"),
         "task": (dataset.target.task.value, "inferred from the target"),
-        "architecture.model_type": (estimator or name, "chosen"),
+        "architecture.model_type": (estimator or plan.model.family, "chosen"),
         "training.framework": (plan.model.engine, "the family's engine"),
         "training.device": (plan.device, "chosen"),
         "training.threads": (plan.threads, "cores available"),
         "training.metric": (plan.primary.name, "default for the task"),
         "training.rounds": (plan.model.rounds, "family default"),
     }
-    given = work.loaded.spec.architecture.architecture_spec
+    given = _given_params(work, plan)
     for key, value in best_params(work, dataset, plan).items():
         if key not in given:
             settled[f"architecture.architecture_spec.{key}"] = (value, "family default")
@@ -78,7 +78,7 @@ def best_params(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, JsonVal
     """The family's parameters as used: its defaults, the spec's values over them."""
     from trainwright.families.contract import Request
 
-    name, estimator = family_of(work.loaded.spec)
+    estimator = family_of(work.loaded.spec)[1]
     request = Request(
         task=dataset.target.task,
         num_classes=dataset.target.num_classes,
@@ -88,8 +88,14 @@ def best_params(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, JsonVal
         target_is_count=dataset.target.is_count,
         estimator=estimator,
     )
-    given: Mapping[str, JsonValue] = work.loaded.spec.architecture.architecture_spec  # type: ignore[assignment]  # YAML values are JSON values
-    return {**load_family(name).defaults(request), **given}
+    return {**load_family(plan.model.family).defaults(request), **_given_params(work, plan)}
+
+
+def _given_params(work: Work, plan: Plan) -> Mapping[str, JsonValue]:
+    """The spec's own parameters; none where another family than the spec's was chosen in the end."""
+    if plan.model.family != family_of(work.loaded.spec)[0]:
+        return {}
+    return cast(Mapping[str, JsonValue], work.loaded.spec.architecture.architecture_spec)
 
 
 def check_data(work: Work, dataset: "Dataset") -> list["CheckResult"]:

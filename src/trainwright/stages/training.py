@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 from trainwright.core import registry
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue
+from trainwright.core.metrics import compute
 from trainwright.engines.contract import Job, Session
 from trainwright.fit.baselines import Baseline, beats, train_baseline
 from trainwright.fit.driver import Fitted, Rules, budget_finding, fit
@@ -75,28 +76,60 @@ def cross_validate(work: Work, dataset: "Dataset", plan: Plan) -> list[Fold]:
         )
 
 
-def train_final(work: Work, prepared: Prepared, plan: Plan) -> Fitted:
-    """Train the final model; goes on from ``checkpoints/last`` where there is one."""
+def train_final(work: Work, prepared: Prepared, plan: Plan, *, stage: str = "fit") -> Fitted:
+    """Train the final model; the stage ``fit`` goes on from ``checkpoints/last`` where there is one."""
     job = prepared.job
-    with work.stage("fit"):
+    resumable = stage == "fit"
+    with work.stage(stage):
         session = open_session(job)
         fitted = fit(
             session,
             job,
             training_rules(work, plan),
-            stage="fit",
+            stage=stage,
             recorder=work.recorder,
             stop=work.stop,
-            checkpoints=work.folder.checkpoints,
-            resumable=True,
+            checkpoints=work.folder.checkpoints if resumable else job.workdir / "checkpoints",
+            resumable=resumable,
             log_position=lambda: work.log.position,
-            resume_from=read_checkpoint(work.folder.checkpoints, "last"),
+            resume_from=read_checkpoint(work.folder.checkpoints, "last") if resumable else None,
         )
         if fitted.progress.reason == "time_budget":
             work.add([budget_finding(fitted.progress, plan.model.rounds)], step=fitted.progress.rounds)
-        work.record["model"] = model_facts(plan, prepared, fitted)
+        work.record["model"] = {**model_facts(plan, prepared, fitted), "stage": stage}
         work.record["determinism"] = determinism(plan, job, fitted)
     return fitted
+
+
+def simpler_family(
+    work: Work, dataset: "Dataset", prepared: Prepared, plan: Plan, fitted: Fitted, baselines: list[Baseline]
+) -> str | None:
+    """With ``model_type: auto``, the baseline that beats the trained model on validation rows, if one does.
+
+    Who leaves the choice to us never gets a model that a simpler one beats. Validation decides, as everywhere.
+    """
+    if work.loaded.spec.architecture.model_type != "auto" or work.keeps_folds or not baselines:
+        return None
+    assert prepared.job.val is not None
+    val = compute(plan.primary, dataset.val.y, fitted.predict(prepared.job.val.X), weight=dataset.val.weight)
+    best = (max if plan.primary.higher_is_better else min)(baselines, key=lambda b: b.val)
+    if best.name == "dummy" or not beats(plan.primary, best.val, val):
+        return None
+    work.add(
+        [
+            Finding(
+                code="plan.simpler_chosen",
+                severity=Severity.WARNING,
+                where="architecture.model_type",
+                what=f"{best.name} was chosen over {plan.model.family}: {plan.primary.name} {best.val:.4f} against "
+                f"{val:.4f} on validation rows",
+                why="with model_type: auto the simplest model that nothing beats is delivered",
+                fix=f"Write architecture.model_type: {plan.model.family} to have that one all the same",
+                evidence={"chosen": best.val, "left": val},
+            )
+        ]
+    )
+    return best.name
 
 
 def open_session(job: Job) -> Session:

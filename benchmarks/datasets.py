@@ -123,6 +123,14 @@ def command(arguments: Sequence[str], folder: Path) -> tuple[int, dict[str, Any]
         return done.returncode, {"status": "error", "error": {"message": done.stderr[-2000:], "findings": []}}
 
 
+def advised(spec: Path) -> tuple[str, ...]:
+    """What ``init`` wrote against traps: ignored columns, groups, time."""
+    from ruamel.yaml import YAML
+
+    columns = YAML(typ="safe", pure=True).load(spec.read_text()).get("data", {}).get("columns", {})
+    return tuple(f"init: {role} {columns[role]}" for role in ("ignore", "group", "time") if role in columns)
+
+
 def run_case(case: Case, data: Path, folder: Path) -> Outcome:
     """``init``, ``train``, then the floor on the same rows."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +152,7 @@ def run_case(case: Case, data: Path, folder: Path) -> Outcome:
         status=result["status"],
         test=result["metrics"].get("test", {}).get(case.metric),
         floor=floor(case, data / case.file, run),
-        traps=codes(made["findings"], result["findings"]),
+        traps=(*advised(spec), *codes(made["findings"], result["findings"])),
         seconds=result["seconds"],
         wall_s=wall_s,
     )

@@ -1,14 +1,12 @@
-"""Estimators on disk: skops with a fixed list of trusted types, and bytes that depend on their content only."""
+"""Estimators on disk: the types they may hold, what is left out of a delivered one, and nothing else."""
 
-import hashlib
-import io
 import json
-import zipfile
 from pathlib import Path
 
 from trainwright.core.errors import ArtifactRefused
 from trainwright.core.jsonable import JsonValue, dumps
 from trainwright.engines.sklearn._estimators import Estimator, set_threads
+from trainwright.run import archive
 
 TRUSTED = (
     # Trees of forests, GradientBoosting and AdaBoost; skops asks because a forged node array can crash a prediction.
@@ -36,16 +34,13 @@ TRUSTED = (
 )
 """Every type beyond skops' own list that an estimator of scikit-learn may need. Nothing adds to it at run time."""
 
-_FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip archive can state
-_SCHEMA = "schema.json"
+_REFUSAL = "A scikit-learn model does not need them. Use the file that Trainwright wrote."
 _COUNTERS = slice(7, 11)  # n_trims, n_leaves, n_splits, n_calls in the state of KDTree and BallTree
 
 
 def write_estimator(path: Path, estimator: object) -> None:
     """Write an estimator so that equal estimators give equal bytes, in any process."""
-    import skops.io
-
-    path.write_bytes(_normalised(skops.io.dumps(estimator)))
+    path.write_bytes(archive.encode(estimator))
 
 
 def read_estimator(path: Path) -> object:
@@ -54,23 +49,7 @@ def read_estimator(path: Path) -> object:
     Raises:
         ArtifactRefused: the file is damaged, or holds a type outside `TRUSTED`.
     """
-    import skops.io
-
-    try:
-        data = path.read_bytes()
-        foreign = sorted(set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED))
-        if foreign:
-            raise ArtifactRefused(
-                f"{path.name} holds types that a scikit-learn model does not need: {', '.join(foreign)}. "
-                "It was not loaded. Use the file that Trainwright wrote."
-            )
-        return skops.io.loads(data, trusted=list(TRUSTED))
-    except ArtifactRefused:
-        raise
-    except Exception as problem:  # a damaged archive fails in any way: zip, JSON, NumPy, attribute
-        raise ArtifactRefused(
-            f"{path.name} is not a readable estimator ({type(problem).__name__}: {problem}). Restore it from a copy."
-        ) from problem
+    return archive.decode(path, TRUSTED, refusal=_REFUSAL)
 
 
 def settled(estimator: Estimator) -> Estimator:
@@ -117,55 +96,3 @@ def read_json(path: Path) -> dict[str, JsonValue]:
     if not isinstance(value, dict):
         raise ArtifactRefused(f"{path.name} must hold a JSON object, got {type(value).__name__}.")
     return value
-
-
-def _normalised(archive: bytes) -> bytes:
-    """Rename members by content, drop memory addresses and times.
-
-    skops names members and nodes after ``id(object)`` and stamps the time of day. Node ids only tell which objects
-    were one in memory; prediction does not need that, and it differs between a run and its resumed twin.
-    """
-    out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as target:
-        schema = json.loads(source.read(_SCHEMA))
-        names: dict[str, str] = {}
-        contents: dict[str, bytes] = {}
-        for name in source.namelist():
-            if name != _SCHEMA:
-                content = _without_padding(source.read(name))
-                names[name] = hashlib.blake2b(content, digest_size=16).hexdigest() + Path(name).suffix
-                contents[names[name]] = content
-        for name in sorted(contents):
-            target.writestr(zipfile.ZipInfo(name, _FIXED_TIME), contents[name])
-        text = json.dumps(_without_ids(schema, names), separators=(",", ":"))
-        target.writestr(zipfile.ZipInfo(_SCHEMA, _FIXED_TIME), text)
-    return out.getvalue()
-
-
-def _without_padding(npy: bytes) -> bytes:
-    """Zero the bytes between the fields of records: tree nodes carry whatever memory held there."""
-    import numpy as np
-
-    if not npy.startswith(b"\x93NUMPY"):
-        return npy
-    array = np.load(io.BytesIO(npy), allow_pickle=False)
-    if array.dtype.names is None:
-        return npy
-    clean = np.zeros(array.shape, array.dtype)
-    for field in array.dtype.names:
-        clean[field] = array[field]
-    out = io.BytesIO()
-    np.save(out, clean, allow_pickle=False)
-    return out.getvalue()
-
-
-def _without_ids(node: object, names: dict[str, str]) -> object:
-    if isinstance(node, dict):
-        return {
-            key: names.get(value, value) if key == "file" and isinstance(value, str) else _without_ids(value, names)
-            for key, value in node.items()
-            if not (key == "__id__" and isinstance(value, int))
-        }
-    if isinstance(node, list):
-        return [_without_ids(value, names) for value in node]
-    return node

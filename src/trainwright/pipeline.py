@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from trainwright.core import registry
-from trainwright.core.errors import ArtifactRefused, ResourceMissing, TrainwrightError
+from trainwright.core.errors import ArtifactRefused, ResourceMissing, SpecError
 from trainwright.core.jsonable import JsonValue
 from trainwright.engines.contract import Capabilities
 from trainwright.families.contract import Family
 from trainwright.fit.recorder import Listener
 from trainwright.run.lock import locked
-from trainwright.run.result import RunResult, read_result
+from trainwright.run.result import RunResult, damaged_result, read_result
 from trainwright.stages import deliver, launch, prepare, training
 from trainwright.stages.reports import CheckReport, InitResult, PredictResult, ReportResult, RunsList
 from trainwright.stages.work import Work
@@ -184,7 +184,7 @@ def runs(root: Path = Path("runs")) -> RunsList:
     """The runs below a folder, newest first."""
     if not root.is_dir():
         return RunsList(rows=())
-    found = [read_result(path.parent) for path in root.glob("*/run.json")]
+    found = [_result_or_damaged(path.parent) for path in root.glob("*/run.json")]
     return RunsList(rows=tuple(sorted(found, key=lambda r: str(r.record.get("created")), reverse=True)))
 
 
@@ -234,11 +234,19 @@ def engines() -> list[dict[str, JsonValue]]:
     return rows
 
 
+def _result_or_damaged(run: Path) -> RunResult:
+    """One unreadable record must not hide the other runs."""
+    try:
+        return read_result(run)
+    except ArtifactRefused as error:
+        return damaged_result(run, error.message)
+
+
 def _frames(
     train: "pd.DataFrame | None", val: "pd.DataFrame | None", test: "pd.DataFrame | None"
 ) -> "dict[str, pd.DataFrame]":
     given = {"train": train, "val": val, "test": test}
     frames = {name: frame for name, frame in given.items() if frame is not None}
     if frames and train is None:
-        raise TrainwrightError("a val or test frame needs a train frame beside it")
+        raise SpecError("a val or test frame needs a train frame beside it. Pass train=...")
     return frames

@@ -136,7 +136,6 @@ def test_a_comparison_is_a_binary_target_with_the_asked_value_positive() -> None
 @pytest.mark.parametrize(
     ("target", "task", "reason"),
     [
-        ("churnd", "auto", "Did you mean 'churned'"),
         ("source", "auto", "all rows hold 'web'"),
         ("empty", "auto", "all 400 rows are missing"),
         ("comment", "auto", "looks like an identifier"),
@@ -358,3 +357,11 @@ def test_kddcup_puts_equal_rows_on_one_side_and_names_the_rare_classes(shared_da
     assert not np.isin(row_hashes(dataset.val.frame, features), train).any()
     assert not np.isin(dataset.test.row_hashes, train).any()  # type: ignore[union-attr]
     assert min(dataset.split.sizes["val"], dataset.split.sizes["test"]) > 40_000
+
+
+def test_all_columns_that_do_not_exist_are_told_at_once() -> None:
+    with pytest.raises(SpecError) as refused:
+        load(target="churnd", ignore=("incom",), group="household")
+    assert [path for path, _ in refused.value.places] == ["data.target", "data.columns.ignore"]
+    assert "Did you mean 'churned'" in refused.value.places[0][1]
+    assert "Did you mean 'income'" in refused.value.places[1][1]

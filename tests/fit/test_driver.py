@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from trainwright.core.clock import ManualClock
-from trainwright.core.errors import Stopped, TrainingFailed
+from trainwright.core.errors import ArtifactRefused, Stopped, TrainingFailed
 from trainwright.core.events import Evaluated, Event, Finished, Saved, Trained
 from trainwright.core.metrics import find
 from trainwright.core.plan import ModelPlan
@@ -162,3 +162,11 @@ def test_every_unit_is_in_the_event_stream_and_the_end_has_a_reason(tmp_path: Pa
     (finished,) = run.bodies(Finished)
     assert finished == Finished(stage="fit", reason="rounds", facts={"rounds": 3, "selected": 3})
     assert [b.path for b in run.bodies(Saved)] == ["checkpoints/last"]  # type: ignore[attr-defined]
+
+
+def test_a_damaged_best_checkpoint_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    run = Run(tmp_path, [5, 4, 1, 2, 3, 0], keeps_every_round=False)
+    run()
+    (tmp_path / "checkpoints" / "best" / "engine" / "position").write_text("9")
+    with pytest.raises(ArtifactRefused, match=r"missing or damaged. Delete .*checkpoints and resume"):
+        Run(tmp_path, [5, 4, 1, 2, 3, 0], keeps_every_round=False)()

@@ -27,10 +27,19 @@ class TrainwrightError(Exception):
 
 
 class SpecError(TrainwrightError):
-    """The spec or the command line is wrong."""
+    """The spec or the command line is wrong.
+
+    ``places`` pairs dotted paths of the spec with what is wrong there, for a caller that can tell line and column.
+    """
 
     exit_code = 2
     kind = "spec"
+
+    def __init__(
+        self, message: str, *, findings: Sequence[Finding] = (), places: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        super().__init__(message, findings=findings)
+        self.places = tuple(places)
 
 
 class DataRefused(TrainwrightError):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainwright.core.errors import DataRefused, SpecError
+from trainwright.core.errors import SpecError
 from trainwright.data.dataset import Kind, Role
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def named_columns(data: "Data", columns: Sequence[str]) -> Named:
     """Read the target and the column lists of the spec.
 
     Raises:
-        SpecError: no target, a column that does not exist (with the nearest one), or two roles for one column.
-        DataRefused: the target column does not exist.
+        SpecError: no target, columns that do not exist (all of them, with the nearest), or two roles for one column.
     """
     from trainwright.spec.target import parse_target
 
@@ -48,16 +47,14 @@ def named_columns(data: "Data", columns: Sequence[str]) -> Named:
         expression = parse_target(data.target)
     except ValueError as error:
         raise SpecError(f"data.target: {error}") from error
-    if expression.column not in columns:
-        raise DataRefused(
-            f"the target column {expression.column!r} must be in the table, and it is not."
-            f"{_nearest(expression.column, columns)}"
-        )
     group, time = _split_columns(data)
     kinds = _kinds(data)
-    for key, name in _all_named(data, group, time):
-        if name not in columns:
-            raise SpecError(f"{key}: there is no column {name!r}.{_nearest(name, columns)}")
+    wanted = [("data.target", expression.column), *_all_named(data, group, time)]
+    places = [
+        (path, f"there is no column {name!r}.{_nearest(name, columns)}") for path, name in wanted if name not in columns
+    ]
+    if places:
+        raise SpecError("\n".join(f"{path}: {what}" for path, what in places), places=places)
     named = Named(
         target=expression.column,
         expression=data.target,

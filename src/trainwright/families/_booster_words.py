@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from trainwright.core.jsonable import JsonValue
+from trainwright.core.plan import ModelPlan
 from trainwright.core.tasks import Task
 from trainwright.families.contract import ParamProblem, Request
 
@@ -59,6 +60,21 @@ def objective_problem(
         return None
     what = f"{value!r} does not fit a {request.task.value} target"
     return ParamProblem(name="objective", what=what, fix=f"one of {', '.join(accepted)}")
+
+
+def booster_plan(family: str, params: Mapping[str, JsonValue], request: Request, loss: str) -> ModelPlan:
+    """The plan of a boosting library for its own engine of the same name."""
+    return ModelPlan(
+        family=family,
+        engine=family,
+        estimator="",
+        params=params,
+        rounds=request.rounds or ROUNDS,
+        patience=PATIENCE,
+        features="native",
+        loss=loss,
+        unit="round",
+    )
 
 
 def loss_text(name: str, quantile: JsonValue = None) -> str:

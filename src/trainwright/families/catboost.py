@@ -241,17 +241,7 @@ def build(params: Mapping[str, JsonValue], request: Request) -> ModelPlan:
         native = str(merged["loss_function"])
         level = re.search(r"alpha=([-+.\deE]+)", native)
         loss = words.loss_text(_NATIVE_NAMES[native.split(":")[0]], float(level[1]) if level else None)
-    return ModelPlan(
-        family="catboost",
-        engine="catboost",
-        estimator="",
-        params=merged,
-        rounds=request.rounds or words.ROUNDS,
-        patience=words.PATIENCE,
-        features=FEATURES,
-        loss=loss,
-        unit="round",
-    )
+    return words.booster_plan("catboost", merged, request, loss)
 
 
 def _objective_problems(value: str, request: Request) -> list[ParamProblem]:

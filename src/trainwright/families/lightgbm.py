@@ -259,17 +259,7 @@ def build(params: Mapping[str, JsonValue], request: Request) -> ModelPlan:
         loss = words.CLASSIFICATION_LOSS[request.task]
     else:
         loss = words.loss_text(_OBJECTIVES[str(merged["objective"])], merged.get("alpha"))
-    return ModelPlan(
-        family="lightgbm",
-        engine="lightgbm",
-        estimator="",
-        params=merged,
-        rounds=request.rounds or words.ROUNDS,
-        patience=words.PATIENCE,
-        features=FEATURES,
-        loss=loss,
-        unit="round",
-    )
+    return words.booster_plan("lightgbm", merged, request, loss)
 
 
 def _merged(named: Mapping[str, JsonValue], request: Request) -> dict[str, JsonValue]:

@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from trainwright.core import registry
-from trainwright.core.errors import SpecError
+from trainwright.core.errors import SpecError, TrainingFailed
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.metrics import Metric, compute
 from trainwright.core.seeds import Seeds
-from trainwright.engines.contract import Session
 from trainwright.fit.artifact import write_model
 from trainwright.fit.driver import Rules, fit
-from trainwright.fit.jobs import prepare_job, take
+from trainwright.fit.jobs import open_session, prepare_job, take
 from trainwright.fit.plan import Plan, plan_model
 from trainwright.fit.recorder import Recorder
 from trainwright.fit.stop import StopRequest
@@ -63,7 +61,7 @@ def train_baseline(
         class_weight="none",
         workdir=scratch,
     )
-    session = cast(Session, registry.load("engines", model.engine).open(prepared.job))
+    session = open_session(prepared.job)
     rules = Rules(watch=plan.watch, primary=plan.primary, patience=model.patience, deadline_s=deadline_s)
     try:
         fitted = fit(
@@ -79,6 +77,14 @@ def train_baseline(
         assert prepared.job.val is not None
         val = compute(plan.primary, dataset.val.y, fitted.predict(prepared.job.val.X), weight=dataset.val.weight)
         write_model(folder, model.engine, [(fitted, prepared.features)])
+    except TrainingFailed as error:
+        return Finding(
+            code="baseline.failed",
+            severity=Severity.WARNING,
+            where=f"baselines: {name}",
+            what=error.message,
+            why="the model has one comparison less",
+        )
     finally:
         session.close()
     return Baseline(name=name, rows=len(train), val=val)

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainwright.core.errors import TrainingFailed
-from trainwright.core.events import Evaluated, Finished, Found, Saved, Started, Trained
+from trainwright.core.errors import ArtifactRefused, TrainingFailed
+from trainwright.core.events import Evaluated, Finished, Saved, Started, Trained
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.core.metrics import Metric, find, monitor
@@ -127,21 +127,31 @@ def fit(
 
     Raises:
         TrainingFailed: a value that must be finite was not; nothing trained after it is used.
+        ArtifactRefused: the checkpoint of the selected round is damaged.
         Stopped: a signal came; a resumable training was saved first.
     """
     progress = Progress()
     if resume_from is not None:
         session.restore(resume_from.engine_folder)
         progress = _progress_from(resume_from.state)
-    else:
-        recorder.emit(0, Started(stage=stage, facts=_facts(job, rules)))
-    loop = _Loop(session, job, rules, stage, recorder, stop, checkpoints, resumable, log_position)
+    recorder.emit(progress.rounds, Started(stage=stage, facts=_facts(job, rules)))
+    loop = _Loop(
+        session=session,
+        job=job,
+        rules=rules,
+        stage=stage,
+        recorder=recorder,
+        stop=stop,
+        checkpoints=checkpoints,
+        resumable=resumable,
+        log_position=log_position,
+        judge=Judge(job, rules),
+        saved_s=recorder.clock.elapsed(),
+    )
     progress = loop.run(progress)
     selected = progress.best_rounds if rules.patience and progress.best_rounds else progress.rounds
     if not session.keeps_every_round and selected != progress.rounds:
-        best = read_checkpoint(checkpoints, "best")
-        assert best is not None, "a best round was counted that was never written"
-        session.restore(best.engine_folder)
+        _go_back_to_best(session, checkpoints)
     recorder.emit(
         progress.rounds,
         Finished(stage=stage, reason=progress.reason, facts={"rounds": progress.rounds, "selected": selected}),
@@ -149,26 +159,21 @@ def fit(
     return Fitted(session=session, rounds=selected, progress=progress)
 
 
+@dataclass(slots=True, kw_only=True)
 class _Loop:
-    """One run of the loop; holds what stays the same while it turns."""
+    """One run of the loop; holds what stays the same while it turns, and when it last saved."""
 
-    def __init__(
-        self,
-        session: Session,
-        job: Job,
-        rules: Rules,
-        stage: str,
-        recorder: Recorder,
-        stop: StopRequest,
-        checkpoints: Path,
-        resumable: bool,
-        log_position: Callable[[], int],
-    ) -> None:
-        self.session, self.job, self.rules, self.stage = session, job, rules, stage
-        self.recorder, self.stop, self.checkpoints = recorder, stop, checkpoints
-        self.resumable, self.log_position = resumable, log_position
-        self.judge = Judge(job, rules)
-        self.saved_s = recorder.clock.elapsed()
+    session: Session
+    job: Job
+    rules: Rules
+    stage: str
+    recorder: Recorder
+    stop: StopRequest
+    checkpoints: Path
+    resumable: bool
+    log_position: Callable[[], int]
+    judge: Judge
+    saved_s: float
 
     def run(self, progress: Progress) -> Progress:
         """Turn until a reason to stop is found, and name it."""
@@ -194,7 +199,6 @@ class _Loop:
         last = progress.rounds >= self.job.plan.rounds
         metrics, finite = self.judge.judge(self.session, progress.units, last=last)
         if finding := non_finite(values, predictions_finite=finite, step=progress.rounds, stage=self.stage):
-            self.recorder.emit(progress.rounds, Found(finding=finding))
             raise TrainingFailed(finding.sentence(), findings=[finding])
         value = metrics.get("val", {}).get(self.rules.watch.name)
         better = value is not None and _better(value, progress.best_value, self.rules)
@@ -236,6 +240,16 @@ class _Loop:
                 path=f"checkpoints/{name}", reason=why, size_bytes=written.size_bytes, seconds=round(written.seconds, 6)
             ),
         )
+
+
+def _go_back_to_best(session: Session, checkpoints: Path) -> None:
+    best = read_checkpoint(checkpoints, "best")
+    if best is None:
+        raise ArtifactRefused(
+            f"{checkpoints / 'best'}, the checkpoint of the selected round, is missing or damaged. "
+            f"Delete {checkpoints} and resume: training then starts over."
+        )
+    session.restore(best.engine_folder)
 
 
 def _better(value: float, best: float | None, rules: Rules) -> bool:

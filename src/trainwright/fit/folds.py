@@ -4,17 +4,15 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from trainwright.core import registry
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.metrics import compute, compute_all
 from trainwright.core.seeds import Seeds
-from trainwright.engines.contract import Session
 from trainwright.fit.artifact import load_scorer, write_model
 from trainwright.fit.driver import Rules, fit
 from trainwright.fit.evaluate import write_predictions
-from trainwright.fit.jobs import prepare_job, take
+from trainwright.fit.jobs import open_session, prepare_job, take
 from trainwright.fit.plan import Plan
 from trainwright.fit.recorder import Recorder
 from trainwright.fit.stop import StopRequest
@@ -35,6 +33,7 @@ class Fold:
 
     number: int
     rounds: int
+    stopped_by: str
     rows: int
     metrics: Mapping[str, float]
     model: Path
@@ -96,6 +95,7 @@ def train_folds(
             Fold(
                 number=number,
                 rounds=int(str(facts["rounds"])),
+                stopped_by=str(facts["stopped_by"]),
                 rows=len(val),
                 metrics=metrics,
                 model=target / "model",
@@ -158,7 +158,7 @@ def _train_fold(
         min_delta=plan.min_delta,
         deadline_s=deadline_s,
     )
-    session = cast(Session, registry.load("engines", plan.model.engine).open(prepared.job))
+    session = open_session(prepared.job)
     try:
         fitted = fit(
             session,
@@ -173,7 +173,8 @@ def _train_fold(
         write_model(target / "model", plan.model.engine, [(fitted, prepared.features)])
     finally:
         session.close()
-    write_json(target / "fold.json", {"rounds": fitted.rounds, "inputs": inputs})
+    facts = {"rounds": fitted.rounds, "stopped_by": fitted.progress.reason, "inputs": inputs}
+    write_json(target / "fold.json", facts)
 
 
 def _is_done(target: Path, inputs: str) -> bool:

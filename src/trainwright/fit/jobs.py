@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from trainwright.core import registry
 from trainwright.core.errors import SpecError
 from trainwright.core.plan import ModelPlan
 from trainwright.core.seeds import Seeds
-from trainwright.engines.contract import Job, Table
+from trainwright.engines.contract import Job, Session, Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,6 +77,11 @@ def prepare_job(
         workdir=workdir,
     )
     return Prepared(job=job, features=features)
+
+
+def open_session(job: Job) -> Session:
+    """Start the engine on a job."""
+    return cast(Session, registry.load("engines", job.plan.engine).open(job))
 
 
 def row_weights(part: "Part", num_classes: int, class_weight: str) -> "np.ndarray | None":

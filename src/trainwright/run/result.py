@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainwright.core.findings import Finding, finding_from_json
+from trainwright.core.findings import Finding, Severity, finding_from_json
 from trainwright.core.jsonable import JsonValue
 from trainwright.run.files import read_json
 from trainwright.run.folder import open_run
@@ -56,6 +56,22 @@ def read_result(run: Path) -> RunResult:
         artifacts={k: str(v) for k, v in _mapping(record.get("artifacts")).items()},
         seconds={k: _number(v) for k, v in _mapping(record.get("seconds")).items()},
         record=record,
+    )
+
+
+def damaged_result(run: Path, why: str) -> RunResult:
+    """What can be said of a run whose record cannot be read."""
+    finding = Finding(code="run.damaged", severity=Severity.ERROR, where=str(run), what=why)
+    return RunResult(
+        status="damaged",
+        run=run,
+        metrics={},
+        primary={},
+        best_params={},
+        findings=(finding,),
+        artifacts={},
+        seconds={},
+        record={},
     )
 
 

@@ -50,6 +50,18 @@ def export_ensemble(work: Work, plan: Plan, folds: list[Fold]) -> None:
 
     with work.stage("export"):
         _note_model(work, gather_members(work.folder.model, plan.model.engine, [f.model for f in folds]))
+        work.add(
+            [
+                Finding(
+                    code="model.ensemble",
+                    severity=Severity.INFO,
+                    where="cross_validation.final",
+                    what=f"the delivered model is the mean of the {len(folds)} fold models",
+                    why="rounds, parameters, importance and curves in the report are those of the one model that was "
+                    "trained on all training rows beside them",
+                )
+            ]
+        )
 
 
 def evaluate(work: Work, dataset: "Dataset", plan: Plan, baselines: list[Baseline], folds: list[Fold]) -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-from trainwright.core.errors import DataRefused
+from trainwright.core.errors import DataRefused, SpecError
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.fit.jobs import Prepared, prepare_job
 from trainwright.fit.plan import Plan, family_of, load_family, make_plan
 from trainwright.run.files import read_json, write_json, write_text
+from trainwright.spec.load import spec_error
 from trainwright.stages.work import Work
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def read_data(work: Work) -> "Dataset":
     """Read, understand and split the data; its facts go to ``data/``.
 
     Raises:
+        SpecError: the spec names columns that the data does not have.
         DataRefused: the data cannot be used, or is not the data the run began with.
     """
     from trainwright.data.prepare import load_dataset
@@ -26,7 +28,10 @@ def read_data(work: Work) -> "Dataset":
 
     spec = work.loaded.spec
     with work.stage("data"):
-        dataset = load_dataset(spec.data, task=spec.task, seed=spec.seed, base=work.loaded.base, frames=work.frames)
+        try:
+            dataset = load_dataset(spec.data, task=spec.task, seed=spec.seed, base=work.loaded.base, frames=work.frames)
+        except SpecError as error:
+            raise _placed(work, error) from error
         digest = str(dataset.fingerprint["digest"])
         digests = work.record["digests"]
         assert isinstance(digests, dict)
@@ -41,6 +46,13 @@ def read_data(work: Work) -> "Dataset":
         work.record |= _data_facts(dataset)
         work.record["missing_values"] = to_json(spec.data.missing_values)
     return dataset
+
+
+def _placed(work: Work, error: SpecError) -> SpecError:
+    """The error with the line and column of every place it names."""
+    if not error.places:
+        return error
+    return spec_error([work.loaded.mistake(path, what) for path, what in error.places])
 
 
 def plan_training(work: Work, dataset: "Dataset", *, simpler: str | None = None) -> Plan:

@@ -1,17 +1,17 @@
 """The stages that train: baselines, cross-validation, the final fit."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from trainwright.core import registry
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.metrics import compute
-from trainwright.engines.contract import Job, Session
+from trainwright.engines.contract import Job
 from trainwright.fit.baselines import Baseline, beats, train_baseline
 from trainwright.fit.driver import Fitted, Rules, budget_finding, fit
 from trainwright.fit.folds import Fold, train_folds
-from trainwright.fit.jobs import Prepared
+from trainwright.fit.jobs import Prepared, open_session
 from trainwright.fit.plan import Plan
 from trainwright.run.checkpoints import read_checkpoint
 from trainwright.run.files import read_json, write_json
@@ -60,7 +60,7 @@ def cross_validate(work: Work, dataset: "Dataset", plan: Plan) -> list[Fold]:
     if wanted is None:
         return []
     with work.stage("cross_validation"):
-        return train_folds(
+        folds = train_folds(
             dataset,
             plan,
             folds=wanted.folds,
@@ -74,13 +74,33 @@ def cross_validate(work: Work, dataset: "Dataset", plan: Plan) -> list[Fold]:
             pipeline=work.pipeline,
             share_of_time=work.share_of_time,
         )
+        work.add(_cut_folds(folds))
+    return folds
+
+
+def _cut_folds(folds: list[Fold]) -> list[Finding]:
+    """Say that the time budget ended folds early: their scores are those of shorter trainings."""
+    cut = [fold.number for fold in folds if fold.stopped_by == "time_budget"]
+    if not cut:
+        return []
+    return [
+        Finding(
+            code="budget.folds_cut",
+            severity=Severity.WARNING,
+            where="cross_validation",
+            what=f"the time budget ended {len(cut)} of {len(folds)} folds before they were done",
+            why="their scores are those of shorter trainings",
+            fix="Raise training.time_budget, or use fewer folds",
+            evidence={"folds": cut},
+        )
+    ]
 
 
 def train_final(work: Work, prepared: Prepared, plan: Plan, *, stage: str = "fit") -> Fitted:
     """Train the final model; the stage ``fit`` goes on from ``checkpoints/last`` where there is one."""
     job = prepared.job
     resumable = stage == "fit"
-    with work.stage(stage):
+    with work.stage(stage, announced=False):
         session = open_session(job)
         fitted = fit(
             session,
@@ -130,11 +150,6 @@ def simpler_family(
         ]
     )
     return best.name
-
-
-def open_session(job: Job) -> Session:
-    """Start the engine on a job."""
-    return cast(Session, registry.load("engines", job.plan.engine).open(job))
 
 
 def training_rules(work: Work, plan: Plan) -> Rules:

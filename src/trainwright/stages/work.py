@@ -12,7 +12,7 @@ from trainwright.core.clock import Clock
 from trainwright.core.errors import Stopped, TrainwrightError
 from trainwright.core.events import Finished, Started
 from trainwright.core.findings import Finding
-from trainwright.core.jsonable import JsonValue, to_json
+from trainwright.core.jsonable import JsonValue
 from trainwright.core.seeds import Seeds
 from trainwright.fit.recorder import Recorder
 from trainwright.fit.stop import StopRequest
@@ -97,7 +97,8 @@ class Work:
     def inputs(self) -> str:
         """Hash of what every stage's result depends on: the spec, the data, the version, the threads."""
         digests = self.record.get("digests")
-        return sha256_value([to_json(digests if isinstance(digests, Mapping) else {}), __version__, self.threads])
+        known = digests if isinstance(digests, Mapping) else {}
+        return sha256_value([known.get("spec"), known.get("data"), __version__, self.threads])
 
     def is_done(self, name: str, *needs: Path) -> bool:
         """Whether an earlier session finished this stage with the same inputs and its files are there."""
@@ -105,11 +106,15 @@ class Work:
         return done is not None and done.get("inputs") == self.inputs() and all(path.exists() for path in needs)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a stage, stop before it when asked to, and note it as done."""
+    def stage(self, name: str, *, announced: bool = True) -> Iterator[None]:
+        """Time a stage, stop before it when asked to, and note it as done.
+
+        ``announced`` emits that it started and finished; the driver does so itself for what it trains.
+        """
         self.stop.raise_if_requested()
         began = self.clock.elapsed()
-        self.recorder.emit(0, Started(stage=name))
+        if announced:
+            self.recorder.emit(0, Started(stage=name))
         yield
         seconds = self.record.setdefault("seconds", {})
         assert isinstance(seconds, dict)
@@ -118,7 +123,8 @@ class Work:
         stages = self._stages()
         stages[name] = {"name": name, "status": "done", "seconds": spent, "inputs": self.inputs()}
         self.record["stages"] = list(stages.values())
-        self.recorder.emit(0, Finished(stage=name, reason="done"))
+        if announced:
+            self.recorder.emit(0, Finished(stage=name, reason="done"))
         self.record["log_bytes"] = self.log.position
         self.save()
 

@@ -6,13 +6,15 @@ from typing import Literal, TypeAlias
 
 from trainwright.core.jsonable import JsonValue
 
-FeatureStyle: TypeAlias = Literal["native", "ordinal", "scaled", "nonnegative"]
+FeatureStyle: TypeAlias = Literal["native", "ordinal", "scaled", "nonnegative", "image", "tokens", "language", "array"]
 """How table columns become model inputs.
 
 ``native``: numbers as they are (NaN kept), categories as integer codes (NaN when missing or unseen) with their column
 indexes listed, for boosters that split on categories themselves. ``ordinal``: the same without NaN, for forests.
 ``scaled``: imputed, standardised, one-hot, for linear models, distances and networks. ``nonnegative``: imputed,
-min-max scaled to [0, 1], one-hot, for multinomial-like naive Bayes.
+min-max scaled to [0, 1], one-hot, for multinomial-like naive Bayes. ``image``: uint8 of shape (rows, channels, height,
+width). ``tokens``: int32 of shape (rows, length), padded on the right with 0. ``language``: int32 of shape (rows,
+length + 1), each row a stretch of the text. ``array``: float32 of any shape below the rows.
 """
 
 

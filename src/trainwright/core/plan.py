@@ -25,6 +25,8 @@ class ModelPlan:
     ``params`` are the engine's own parameter names, every choice explicit, the seed and thread count excepted (the
     engine sets those from the job). ``rounds`` is the ceiling of boosting rounds, trees or epochs; 1 for a model
     fitted in one go. ``patience`` is the family's default for early stopping, in the same unit; 0 means it has none.
+    ``options`` holds what is no parameter of the model: ``recipe`` (how a network is trained, see
+    `trainwright.engines.torch.recipe`), ``features`` (what its feature style needs to know), an engine's own switches.
     """
 
     family: str

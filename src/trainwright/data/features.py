@@ -1,13 +1,21 @@
-"""Features: fitted on training rows, then the same for every row that follows. `fit_features` and `load_features`."""
+"""Features: fitted on training rows, then the same for every row that follows. `fit_features` and `load_features`.
 
+Each feature style that is no table has a module of its own with two functions, named in `_OWN_STYLES`::
+
+    def fit(part, schema, target, *, style, seeds, options) -> tuple[Features, Matrix]
+    def load(folder, facts) -> Features        # what Features.save wrote; facts is features.json, read
+"""
+
+import importlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
-from trainwright.core.errors import ArtifactRefused, DataRefused
+from trainwright.core.errors import ArtifactRefused, DataRefused, SpecError
 from trainwright.core.findings import Finding, Severity, finding_from_json
-from trainwright.core.jsonable import dumps
+from trainwright.core.jsonable import JsonValue, dumps
 from trainwright.core.plan import FeatureStyle
 from trainwright.core.seeds import Seeds
 from trainwright.data.archive import decode, encode
@@ -25,17 +33,58 @@ if TYPE_CHECKING:
 
     Matrix: TypeAlias = np.ndarray | scipy.sparse.csr_matrix
 
-_FORMAT = 1
-_FACTS = "features.json"
+FORMAT = 1
+FACTS = "features.json"
 _TRANSFORMER = "transformer.skops"
+_OWN_STYLES: Mapping[str, str] = {
+    "image": "trainwright.data.image_features",
+    "array": "trainwright.data.array_features",
+    "tokens": "trainwright.data.token_features",
+    "language": "trainwright.data.language_features",
+}
+
+
+class Features(Protocol):
+    """A fitted way from canonical frames to matrices.
+
+    ``names`` are the inputs of a row as a report calls them. ``categorical`` are the columns of the matrix that hold
+    category codes, ``category_sizes`` their numbers of levels. ``vocabulary`` counts token ids (0 where there are
+    none). ``columns`` are the canonical columns it needs.
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def categorical(self) -> tuple[int, ...]: ...
+    @property
+    def category_sizes(self) -> tuple[int, ...]: ...
+    @property
+    def vocabulary(self) -> int: ...
+    @property
+    def findings(self) -> tuple[Finding, ...]: ...
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+    @property
+    def style(self) -> FeatureStyle: ...
+
+    def transform(self, frame: "pd.DataFrame") -> "Matrix":
+        """Rows of a canonical frame as the array that the style describes (`trainwright.core.plan.FeatureStyle`)."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write ``features.json`` and what else is needed into an existing folder; equal features, equal bytes.
+
+        Raises:
+            ArtifactRefused: it holds something that could not be loaded again safely.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Features:
-    """A fitted way from canonical frames to matrices.
+class TableFeatures:
+    """Features of the table styles: a scikit-learn transformer over planned inputs, or a user's own pipeline.
 
-    ``categorical`` are the columns of the matrix that hold category codes, ``category_sizes`` their numbers of levels.
-    ``columns`` are the canonical columns it needs. ``inputs`` is None with a user's own pipeline.
+    ``inputs`` is None with a user's own pipeline.
     """
 
     names: tuple[str, ...]
@@ -48,6 +97,7 @@ class Features:
     dtype: str
     inputs: Inputs | None
     transformer: "TransformerMixin"
+    vocabulary: int = 0
 
     def transform(self, frame: "pd.DataFrame") -> "Matrix":
         """Rows of a canonical frame as a matrix of shape (rows, len(names)), float32 or float64, or CSR."""
@@ -61,7 +111,7 @@ class Features:
             ArtifactRefused: a user's pipeline holds types that could not be loaded again safely.
         """
         facts = {
-            "format": _FORMAT,
+            "format": FORMAT,
             "names": self.names,
             "categorical": self.categorical,
             "category_sizes": self.category_sizes,
@@ -73,7 +123,7 @@ class Features:
             "inputs": None if self.inputs is None else self.inputs.to_json(),
         }
         (folder / _TRANSFORMER).write_bytes(encode(self.transformer))
-        (folder / _FACTS).write_text(dumps(facts, indent=2) + "\n", encoding="utf-8")
+        (folder / FACTS).write_text(dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 def load_features(folder: Path) -> Features:
@@ -83,10 +133,12 @@ def load_features(folder: Path) -> Features:
         ArtifactRefused: missing, damaged, of another format, or with types outside the fixed list.
     """
     try:
-        facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-        if facts["format"] != _FORMAT:
-            raise ArtifactRefused(f"{folder} has feature format {facts['format']}, this version reads {_FORMAT}.")
-        return Features(
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        if facts["format"] != FORMAT:
+            raise ArtifactRefused(f"{folder} has feature format {facts['format']}, this version reads {FORMAT}.")
+        if facts["style"] in _OWN_STYLES:
+            return cast(Features, importlib.import_module(_OWN_STYLES[facts["style"]]).load(folder, facts))
+        return TableFeatures(
             names=tuple(facts["names"]),
             categorical=tuple(facts["categorical"]),
             category_sizes=tuple(facts["category_sizes"]),
@@ -113,12 +165,25 @@ def fit_features(
     accepts_sparse: bool,
     seeds: Seeds,
     pipeline: FeaturePipeline | None = None,
+    options: Mapping[str, JsonValue] | None = None,
 ) -> "tuple[Features, Matrix]":
     """Fit features on one part's rows, and nothing else, and give its matrix.
+
+    ``options`` are the plan's own for its style (the size of images, the length of texts).
 
     Raises:
         DataRefused: no column is left, or the user's pipeline does not give a usable matrix.
     """
+    if style in _OWN_STYLES:
+        if pipeline is not None:
+            raise SpecError(
+                f"data.feature_pipeline makes tables, and this model reads {style} rows. Remove one of them."
+            )
+        own = importlib.import_module(_OWN_STYLES[style])
+        return cast(
+            "tuple[Features, Matrix]",
+            own.fit(part, schema, target, style=style, seeds=seeds, options=options or {}),
+        )
     if pipeline is not None:
         return _fit_own(part, schema, target, pipeline, style=style, accepts_sparse=accepts_sparse)
     inputs, findings = plan_inputs(part.frame, schema, style)
@@ -133,7 +198,7 @@ def fit_features(
     raw = transformer.fit_transform(prepared)
     del prepared
     names, sizes = feature_names(inputs, transformer, style)
-    features = Features(
+    features = TableFeatures(
         names=names,
         categorical=tuple(sizes),
         category_sizes=tuple(sizes.values()),
@@ -173,7 +238,7 @@ def _fit_own(
             f"the feature pipeline {pipeline.origin} must give one row per training row, and its output has the shape "
             f"{shape} for {len(part)} rows."
         )
-    features = Features(
+    features = TableFeatures(
         names=_own_names(transformer, columns, int(shape[1])),
         categorical=(),
         category_sizes=(),
@@ -198,7 +263,7 @@ def _own_names(transformer: "TransformerMixin", columns: tuple[str, ...], count:
     return names if len(names) == count else tuple(f"feature {i}" for i in range(count))
 
 
-def _refuse_gaps(X: "Matrix", features: Features, origin: str) -> None:
+def _refuse_gaps(X: "Matrix", features: TableFeatures, origin: str) -> None:
     import numpy as np
     import scipy.sparse
 
@@ -212,7 +277,7 @@ def _refuse_gaps(X: "Matrix", features: Features, origin: str) -> None:
         )
 
 
-def _finish(raw: object, features: Features) -> "Matrix":
+def _finish(raw: object, features: TableFeatures) -> "Matrix":
     """One float matrix, dense or CSR as the model takes it; codes of unknown levels to NaN where they may be."""
     import numpy as np
     import scipy.sparse

@@ -72,7 +72,8 @@ class Table:
     """Rows ready for a model.
 
     ``X``: shape (rows, features), float32 or float64, or CSR; NaN marks a missing value where the plan's feature style
-    keeps them. In the styles ``image``, ``tokens``, ``language`` and ``array`` an array as `FeatureStyle` describes it. ``y``: float64 values, or int64 class codes 0..C-1. ``weight``: float64 above zero, or None.
+    keeps them. In the styles ``image``, ``tokens``, ``language`` and ``array`` an array as `FeatureStyle` describes it.
+    ``y``: float64 values, or int64 class codes 0..C-1. ``weight``: float64 above zero, or None.
     """
 
     X: "Matrix"
@@ -90,8 +91,9 @@ class Job:
     """Everything a session needs.
 
     ``categorical`` lists the columns of ``X`` that hold category codes. ``category_sizes`` gives their number of known
-    categories. ``vocabulary`` is the number of token ids in the styles ``tokens`` and ``language`` (0 is padding, 1 what
-    the vocabulary does not know). ``threads`` is exact, not a hint: it is part of the result. ``workdir`` is a private scratch folder.
+    categories. ``vocabulary`` is the number of token ids in the styles ``tokens`` and ``language`` (0 is padding, 1
+    what the vocabulary does not know). ``threads`` is exact, not a hint: it is part of the result. ``workdir`` is a
+    private scratch folder.
     """
 
     task: Task

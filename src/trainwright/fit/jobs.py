@@ -1,11 +1,13 @@
 """From parts of a data set to a job an engine can train."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from trainwright.core import registry
 from trainwright.core.errors import SpecError
+from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import ModelPlan
 from trainwright.core.seeds import Seeds
 from trainwright.engines.contract import Job, Session, Table
@@ -54,6 +56,7 @@ def prepare_job(
         accepts_sparse=model.accepts_sparse,
         seeds=seeds.child("features"),
         pipeline=pipeline,
+        options=cast("Mapping[str, JsonValue]", model.options.get("features", {})),
     )
     weight = row_weights(train, dataset.target.num_classes, class_weight)
     if weight is not None and not model.accepts_weights:
@@ -75,6 +78,7 @@ def prepare_job(
         threads=threads,
         device=device,
         workdir=workdir,
+        vocabulary=features.vocabulary,
     )
     return Prepared(job=job, features=features)
 

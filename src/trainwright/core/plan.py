@@ -14,7 +14,9 @@ indexes listed, for boosters that split on categories themselves. ``ordinal``: t
 ``scaled``: imputed, standardised, one-hot, for linear models, distances and networks. ``nonnegative``: imputed,
 min-max scaled to [0, 1], one-hot, for multinomial-like naive Bayes. ``image``: uint8 of shape (rows, channels, height,
 width). ``tokens``: int32 of shape (rows, length), padded on the right with 0. ``language``: int32 of shape (rows,
-length + 1), each row a stretch of the text. ``array``: float32 of any shape below the rows.
+length + 1), each row a stretch of the text in which position t predicts token t + 1, padded with 0. An id below zero is
+context: its absolute value is an input, and it is not predicted (no loss, no share of the prediction). ``array``:
+float32 of any shape below the rows.
 """
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from trainwright.core.errors import ArtifactRefused
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import ModelPlan
-from trainwright.core.tasks import Task
+from trainwright.core.tasks import TABLE_TASKS, Task
 from trainwright.engines._boosted_session import BoostedSession, TreeFacts
 from trainwright.engines._native_errors import needs_package, parsing_errors, training_errors
 from trainwright.engines._native_files import ModelFile
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from trainwright.engines.contract import Floats, Matrix, Model, Session
 
-CAPABILITIES = Capabilities(tasks=frozenset(Task), devices=("cpu",), exports=("native",), extra="catboost")
+CAPABILITIES = Capabilities(tasks=TABLE_TASKS, devices=("cpu",), exports=("native",), extra="catboost")
 
 _FILE = "model.cbm"
 _SNAPSHOT = "snapshot.cbsnapshot"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from trainwright.core.errors import missing_extra
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import FeatureStyle, ModelPlan
-from trainwright.core.tasks import Task
+from trainwright.core.tasks import TABLE_TASKS, Task
 from trainwright.families import _booster_words as words
 from trainwright.families._param_rules import (
     FLAG,
@@ -26,7 +26,7 @@ from trainwright.families._param_rules import (
 from trainwright.families.contract import ParamProblem, Range, Request
 
 ENGINES = ("catboost",)
-TASKS = frozenset(Task)
+TASKS = TABLE_TASKS
 SUMMARY = "Gradient boosted trees (CatBoost): best where columns have many categories; slower to train"
 SOURCE = words.TUNED_DEFAULTS.format(name="CB_TD_CLASS, CB_TD_REG") + " " + words.TABARENA_SPACE.format(name="CatBoost")
 FEATURES: FeatureStyle = "native"

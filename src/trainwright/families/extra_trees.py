@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import FeatureStyle, ModelPlan
-from trainwright.core.tasks import Task
+from trainwright.core.tasks import TABLE_TASKS
 from trainwright.families import _forest
 from trainwright.families.contract import ParamProblem, Range, Request
 
 ENGINES = ("sklearn",)
-TASKS = frozenset(Task)
+TASKS = TABLE_TASKS
 SUMMARY = "Extremely randomised trees: random split points, fast and smooth"
 SOURCE = (
     "Defaults: Geurts, Ernst & Wehenkel 2006 (whole sample; sqrt(p) features and splits from 2 rows for classes, all "

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import FeatureStyle, ModelPlan
-from trainwright.core.tasks import Task
+from trainwright.core.tasks import TABLE_TASKS
 from trainwright.families import _sklearn_params as checked
 from trainwright.families.contract import ParamProblem, Range, Request
 
 ENGINES = ("sklearn",)
-TASKS = frozenset(Task)
+TASKS = TABLE_TASKS
 SUMMARY = "scikit-learn's histogram gradient boosting: native categories and missing values, nothing to install"
 SOURCE = (
     "Defaults: LGBM-TD of Holzmüller, Grinsztajn & Steinwart 2024, 'Better by default' (rate 0.04 and 50 leaves of 40 "

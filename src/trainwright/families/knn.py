@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import FeatureStyle, ModelPlan
-from trainwright.core.tasks import Task
+from trainwright.core.tasks import TABLE_TASKS
 from trainwright.families import _sklearn_params as checked
 from trainwright.families.contract import ParamProblem, Range, Request
 
 ENGINES = ("sklearn",)
-TASKS = frozenset(Task)
+TASKS = TABLE_TASKS
 SUMMARY = "k nearest neighbours: a sanity check that needs no training; slow to predict on many rows"
 SOURCE = (
     "Default k = 30 and k from 1 to 30: Probst, Bischl & Boulesteix 2019, 'Tunability' (JMLR 20), tables 1 and 3; "

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from trainwright.core.errors import missing_extra
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import FeatureStyle, ModelPlan
-from trainwright.core.tasks import Task
+from trainwright.core.tasks import TABLE_TASKS, Task
 from trainwright.families import _booster_words as words
 from trainwright.families._param_rules import (
     FLAG,
@@ -25,7 +25,7 @@ from trainwright.families._param_rules import (
 from trainwright.families.contract import ParamProblem, Range, Request
 
 ENGINES = ("lightgbm",)
-TASKS = frozenset(Task)
+TASKS = TABLE_TASKS
 SUMMARY = "Gradient boosted trees (LightGBM): fast, strong on tables, takes categories and missing values as they are"
 SOURCE = (
     words.TUNED_DEFAULTS.format(name="LGBM_TD_CLASS, LGBM_TD_REG") + " " + words.TABARENA_SPACE.format(name="LightGBM")

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import FeatureStyle, ModelPlan
-from trainwright.core.tasks import Task
+from trainwright.core.tasks import TABLE_TASKS
 from trainwright.families import _sklearn_params as checked
 from trainwright.families.contract import ParamProblem, Range, Request
 
 ENGINES = ("sklearn",)
-TASKS = frozenset(Task)
+TASKS = TABLE_TASKS
 SUMMARY = "Logistic regression; ridge, lasso or elastic net for numbers: the baseline that explains itself"
 SOURCE = (
     "Defaults: scikit-learn's L2 logistic regression with C = 1 by lbfgs on standardised features; for regression, "

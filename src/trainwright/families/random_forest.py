@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import FeatureStyle, ModelPlan
-from trainwright.core.tasks import Task
+from trainwright.core.tasks import TABLE_TASKS
 from trainwright.families import _forest
 from trainwright.families.contract import ParamProblem, Range, Request
 
 ENGINES = ("sklearn",)
-TASKS = frozenset(Task)
+TASKS = TABLE_TASKS
 SUMMARY = "Random forest: bootstrapped trees on random feature subsets, strong without tuning"
 SOURCE = (
     "Defaults: Breiman 2001 and R's randomForest (500 trees; sqrt(p) features and full trees for classes, p/3 and "

@@ -8,12 +8,12 @@ from typing import Literal
 
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import FeatureStyle, ModelPlan
-from trainwright.core.tasks import Task
+from trainwright.core.tasks import TABLE_TASKS
 from trainwright.families import _sklearn_params as checked
 from trainwright.families.contract import ParamProblem, Range, Request
 
 ENGINES = ("sklearn",)
-TASKS = frozenset(Task)
+TASKS = TABLE_TASKS
 SUMMARY = "Any classifier or regressor of scikit-learn by its import path (sklearn.ensemble.GradientBoostingClassifier)"
 SOURCE = "scikit-learn's own defaults; name the parameters to search yourself, this family knows no space"
 FEATURES: FeatureStyle = "scaled"

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import FeatureStyle, ModelPlan
-from trainwright.core.tasks import Task
+from trainwright.core.tasks import TABLE_TASKS
 from trainwright.families import _sklearn_params as checked
 from trainwright.families.contract import ParamProblem, Range, Request
 
 ENGINES = ("sklearn",)
-TASKS = frozenset(Task)
+TASKS = TABLE_TASKS
 SUMMARY = "scikit-learn's multi-layer perceptron, an epoch at a time: a network without PyTorch"
 SOURCE = (
     "Space and shape: the MLP of Gorishniy et al. 2021, 'Revisiting deep learning models for tabular data' (layers of "

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import FeatureStyle, ModelPlan
-from trainwright.core.tasks import Task
+from trainwright.core.tasks import TABLE_TASKS
 from trainwright.families import _sklearn_params as checked
 from trainwright.families.contract import ParamProblem, Range, Request
 
 ENGINES = ("sklearn",)
-TASKS = frozenset(Task)
+TASKS = TABLE_TASKS
 SUMMARY = "Support vector machine: kernels for up to 50,000 rows, linear beyond; calibrated probabilities"
 SOURCE = (
     "Defaults: scikit-learn's C = 1 and gamma = 1/(p var X) with an RBF kernel. Space: Hsu, Chang & Lin, 'A practical "

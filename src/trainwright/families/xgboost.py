@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import FeatureStyle, ModelPlan
-from trainwright.core.tasks import Task
+from trainwright.core.tasks import TABLE_TASKS, Task
 from trainwright.families import _booster_words as words
 from trainwright.families._param_rules import (
     FLAG,
@@ -23,7 +23,7 @@ from trainwright.families._param_rules import (
 from trainwright.families.contract import ParamProblem, Range, Request
 
 ENGINES = ("xgboost",)
-TASKS = frozenset(Task)
+TASKS = TABLE_TASKS
 SUMMARY = "Gradient boosted trees (XGBoost): strong on tables, takes categories and missing values as they are"
 SOURCE = (
     words.TUNED_DEFAULTS.format(name="XGB_TD_CLASS, XGB_TD_REG") + " " + words.TABARENA_SPACE.format(name="XGBoost")

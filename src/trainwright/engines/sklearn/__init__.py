@@ -4,11 +4,11 @@ from pathlib import Path
 
 from trainwright.core.errors import ArtifactRefused
 from trainwright.core.plan import ModelPlan
-from trainwright.core.tasks import Task
+from trainwright.core.tasks import TABLE_TASKS
 from trainwright.engines.contract import Capabilities, Job, Model, ResumeKind, ResumePolicy, Session
 
 CAPABILITIES = Capabilities(
-    tasks=frozenset(Task),
+    tasks=TABLE_TASKS,
     devices=("cpu",),
     exports=("native",),
     extra="",

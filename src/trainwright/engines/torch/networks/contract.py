@@ -43,7 +43,8 @@ class Inputs:
     - ``image``: uint8 of shape (channels, height, width), 0..255; the network scales (augmentation happened before,
       on the same tensors).
     - ``tokens``: int64 of shape (length,), padded on the right with ``pad``; ids are below ``vocabulary``.
-    - ``language``: int64 of shape (length + 1,): position t predicts token t + 1.
+    - ``language``: int64 of shape (length + 1,): position t predicts token t + 1. The network is given ids of at
+      least 0; a negative id in the table is context, an input (its absolute value) that is itself not predicted.
     - ``array``: float32 of any shape.
     """
 

@@ -13,14 +13,16 @@ from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.metrics import Metric, default_metric, find
 from trainwright.core.plan import ModelPlan
-from trainwright.core.tasks import Task
+from trainwright.core.tasks import TABLE_TASKS, Task
 from trainwright.engines.contract import Capabilities
 from trainwright.families.contract import Family, ParamProblem, Request
+from trainwright.fit.recipe import with_training
+from trainwright.spec.loop import LOOP_KEYS
 
 if TYPE_CHECKING:
     from trainwright.data.dataset import Dataset
     from trainwright.spec.load import LoadedSpec, Mistake
-    from trainwright.spec.models import Spec
+    from trainwright.spec.models import Spec, Training
 
 # The order of the tuned defaults in Holzmueller et al. 2024 ("Better by Default"); here CatBoost beats LightGBM on the
 # validation rows of 5 of 7 public tables (benchmarks/RESULTS.md). The first one that is installed is taken.
@@ -33,6 +35,16 @@ _FRAMEWORK_FAMILY = {
     "xgboost": "xgboost",
     "catboost": "catboost",
     "sklearn": "hist_gradient_boosting",
+    "pytorch": "mlp",
+}
+# The engine behind a framework's usual name, where they differ.
+_FRAMEWORK_ENGINE = {"pytorch": "torch"}
+# Where a network's published search space and the training section name the same thing.
+_TWICE = {
+    "optimizer.lr": "learning_rate",
+    "optimizer.weight_decay": "weight_decay",
+    "batch_size": "batch_size",
+    "label_smoothing": "label_smoothing",
 }
 
 
@@ -106,7 +118,7 @@ def _judge_family(loaded: "LoadedSpec", name: str, estimator: str) -> Iterable["
         yield loaded.mistake("task", f"{name} has no {spec.task} model", f"it does: {', '.join(sorted(family.TASKS))}")
         return
     framework = spec.training.framework
-    if framework != "auto" and framework not in family.ENGINES:
+    if framework != "auto" and _FRAMEWORK_ENGINE.get(framework, framework) not in family.ENGINES:
         yield loaded.mistake(
             "training.framework", f"{name} does not run on {framework}", f"write {family.ENGINES[0]}, or leave it out"
         )
@@ -119,6 +131,7 @@ def _judge_family(loaded: "LoadedSpec", name: str, estimator: str) -> Iterable["
                 f"{name} trains on {', '.join(capabilities.devices)} here, not on {device}",
                 "write auto or cpu",
             )
+        yield from _judge_keys(loaded, family, name, tasks[0], capabilities)
         for problem in _problems_of_all(family, spec, tasks, estimator):
             place = f"architecture.architecture_spec.{problem.name}" if problem.name else "architecture.model_type"
             yield loaded.mistake(place, problem.what, problem.fix)
@@ -126,13 +139,39 @@ def _judge_family(loaded: "LoadedSpec", name: str, estimator: str) -> Iterable["
         yield loaded.mistake("architecture.model_type", error.message)
 
 
+def _judge_keys(
+    loaded: "LoadedSpec", family: Family, name: str, task: Task, capabilities: Capabilities
+) -> Iterable["Mistake"]:
+    """Keys of ``training`` that this family's engine does not read, and a learning rate that is set twice."""
+    training, params = loaded.spec.training, loaded.spec.architecture.architecture_spec
+    for key in LOOP_KEYS:
+        if getattr(training, key) is not None and key not in capabilities.training_keys:
+            what = f"{key} has no effect on {name}, which trains with {family.ENGINES[0]}"
+            fix = "Remove it; the model's own parameters go under architecture.architecture_spec"
+            yield loaded.mistake(f"training.{key}", what, fix, code="no_effect")
+    if training.epochs is not None and "batch_size" not in capabilities.training_keys and name != "sklearn_mlp":
+        yield loaded.mistake("training.epochs", f"{name} does not train in epochs", "Write rounds", code="no_effect")
+    for path, key in _TWICE.items():
+        given = _at(training, path)
+        if given is not None and params.get(key, given) != given:
+            what = f"architecture.architecture_spec.{key} says {params[key]}, this says {given}"
+            yield loaded.mistake(f"training.{path}", what, "Keep one of them", code="conflict")
+
+
+def _at(training: "Training", path: str) -> object:
+    value: object = training
+    for part in path.split("."):
+        value = None if value is None else getattr(value, part)
+    return value
+
+
 def _problems_of_all(family: Family, spec: "Spec", tasks: list[Task], estimator: str) -> list[ParamProblem]:
     """The problems that a user's parameters have whatever the task turns out to be."""
     params = cast(Mapping[str, JsonValue], spec.architecture.architecture_spec)
     by_task: list[list[ParamProblem]] = []
     for task in tasks:
-        classes = {Task.BINARY: 2, Task.MULTICLASS: 3, Task.REGRESSION: 0}[task]
-        request = Request(task=task, num_classes=classes, rounds=spec.training.rounds, estimator=estimator)
+        classes = {Task.BINARY: 2, Task.MULTICLASS: 3}.get(task, 0)
+        request = Request(task=task, num_classes=classes, rounds=spec.training.limit, estimator=estimator)
         by_task.append(family.problems(params, request))
     return min(by_task, key=len)
 
@@ -143,7 +182,7 @@ def _judge_metric(loaded: "LoadedSpec") -> Iterable["Mistake"]:
     named = [("training.metric", spec.training.metric)]
     if stopping is not None and stopping.metric is not None:
         named.append(("training.early_stopping.metric", stopping.metric))
-    tasks = [Task(spec.task)] if spec.task != "auto" else list(Task)
+    tasks = [Task(spec.task)] if spec.task != "auto" else sorted(TABLE_TASKS)
     for path, name in named:
         if name == "auto":
             continue
@@ -177,9 +216,11 @@ def make_plan(loaded: "LoadedSpec", dataset: "Dataset", *, threads: int, simpler
         model = plan_model(simpler, {}, dataset)
     elif _is_free(spec) and _too_large_for(name, dataset):
         name = "lightgbm"
-        model = plan_model(name, {}, dataset, rounds=spec.training.rounds)
+        model = plan_model(name, {}, dataset, rounds=spec.training.limit)
     else:
-        model = plan_model(name, params, dataset, rounds=spec.training.rounds, estimator=estimator, loaded=loaded)
+        model = plan_model(name, params, dataset, rounds=spec.training.limit, estimator=estimator, loaded=loaded)
+    if simpler is None:
+        model = with_training(model, spec.training)
     findings = []
     if spec.architecture.model_type == "auto" and simpler is None:
         findings.append(

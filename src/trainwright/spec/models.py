@@ -3,14 +3,10 @@
 Each field's description and first example are also what the JSON Schema and the messages show.
 """
 
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     StrictBool,
@@ -21,6 +17,8 @@ from pydantic import (
 )
 
 from trainwright.core.units import Budget, Duration
+from trainwright.spec.loop import Loop
+from trainwright.spec.section import AnyCase, Section, lower, validated_by
 
 Scalar: TypeAlias = bool | int | float | str | None
 
@@ -101,12 +99,8 @@ def duration_text(duration: Duration) -> str:
     return f"{exact}s" if "e" not in exact else f"{Decimal(exact):f}s"
 
 
-def _lower(value: object) -> object:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
 def _framework(value: object) -> object:
-    lowered = _lower(value)
+    lowered = lower(value)
     return _FRAMEWORK_SPELLINGS.get(lowered, lowered) if isinstance(lowered, str) else lowered
 
 
@@ -116,32 +110,21 @@ def _pipeline(value: object) -> object:
     raise ValueError("a feature pipeline is 'file.py:function', 'file.skops' or a mapping with steps")
 
 
-def _validated_by(check: Callable[[object], object]) -> BeforeValidator:
-    return BeforeValidator(check)
-
-
 DurationField = Annotated[
     Duration,
-    _validated_by(_duration),
+    validated_by(_duration),
     PlainSerializer(duration_text, return_type=str),
     WithJsonSchema(_DURATION_SCHEMA),
 ]
 BudgetField = Annotated[
     Budget | None,
-    _validated_by(_budget),
+    validated_by(_budget),
     PlainSerializer(budget_text),
     WithJsonSchema({"anyOf": [*_BUDGET_SCHEMA["anyOf"], {"type": "null"}]}),
 ]
-AnyCase = _validated_by(_lower)
 Strategy = Annotated[Literal["auto", "random", "stratified", "group", "time"], AnyCase]
 Names: TypeAlias = tuple[str, ...]
 Fraction = Annotated[StrictFloat, Field(lt=1, allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """Base of every section: unknown keys are mistakes, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class Architecture(Section):
@@ -217,7 +200,7 @@ class Data(Section):
     missing_values: Names | None = Field(
         None, description="Texts that mean missing, instead of the usual ones.", examples=[["?", "NA"]]
     )
-    feature_pipeline: Annotated[str | dict[str, object] | None, _validated_by(_pipeline)] = Field(
+    feature_pipeline: Annotated[str | dict[str, object] | None, validated_by(_pipeline)] = Field(
         None, description="file.py:function, file.skops or {steps: [...]}.", examples=["features.py:build"]
     )
 
@@ -250,10 +233,10 @@ class EarlyStopping(Section):
     metric: str | None = Field(None, description="What is watched; training.metric by default.", examples=["log_loss"])
 
 
-class Training(Section):
-    """How to train."""
+class EveryEngine(Section):
+    """Keys of ``training`` for every engine."""
 
-    framework: Annotated[str, _validated_by(_framework)] = Field(
+    framework: Annotated[str, validated_by(_framework)] = Field(
         "auto", description="The engine; usually implied by model_type. Any case.", examples=["sklearn"]
     )
     device: Annotated[str, AnyCase] = Field("auto", description="auto, cpu, cuda, cuda:1 or mps.", examples=["cpu"])
@@ -268,6 +251,7 @@ class Training(Section):
     rounds: StrictInt | None = Field(
         None, gt=0, description="Ceiling of boosting rounds, trees or epochs.", examples=[2000]
     )
+    epochs: StrictInt | None = Field(None, gt=0, description="The same, as networks call it.", examples=[30])
     class_weight: Annotated[Literal["none", "balanced"], AnyCase] = Field(
         "none", description="Whether rare classes weigh more.", examples=["balanced"]
     )
@@ -277,6 +261,15 @@ class Training(Section):
         description="Time between checkpoints.",
         examples=["30s"],
     )
+
+
+class Training(Loop, EveryEngine):
+    """How to train."""
+
+    @property
+    def limit(self) -> int | None:
+        """The ceiling of rounds, trees or epochs, under whichever name."""
+        return self.epochs if self.rounds is None else self.rounds
 
 
 class CrossValidation(Section):

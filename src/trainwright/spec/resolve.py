@@ -7,6 +7,7 @@ from trainwright.core.jsonable import to_json
 from trainwright.core.units import Budget, Duration
 from trainwright.spec.emit import emit
 from trainwright.spec.load import FREE_MAPPINGS, LoadedSpec
+from trainwright.spec.loop import LOOP_KEYS
 from trainwright.spec.models import budget_text, duration_text
 from trainwright.spec.vocabulary import fields
 
@@ -14,6 +15,7 @@ _HEAD = (
     "# Every value as used, and where it came from. This file is a spec and can be trained again;\n"
     "# relative paths start from the folder of the spec it was made from.\n"
 )
+_ONLY_WHERE_SET = frozenset({*LOOP_KEYS, "epochs"})
 _ORIGINS = {"override": "override (-o)"}
 
 
@@ -37,6 +39,10 @@ def resolved_yaml(loaded: LoadedSpec, settled: Mapping[str, tuple[object, str]])
         if loaded.origins.get(path, "default") == "default" or key not in node or node[key] != plain:
             origins[path] = _one_line(origin)
         node[key] = plain
+    training = tree["training"]
+    assert isinstance(training, dict)
+    # Keys for networks that nobody set and this engine does not read would only hide the others.
+    tree["training"] = {k: v for k, v in training.items() if v is not None or k not in _ONLY_WHERE_SET}
     return _HEAD + emit(tree, lambda path: _nearest(origins, path))
 
 

@@ -56,6 +56,14 @@ def names(loaded: "LoadedSpec") -> Iterator[Mistake]:
             yield loaded.mistake(path, "the metric is empty", example(path))
 
 
+def epochs(loaded: "LoadedSpec") -> Iterator[Mistake]:
+    """One name for the length of the training."""
+    training = loaded.spec.training
+    if training.rounds is not None and training.epochs is not None:
+        what = "rounds and epochs are two names for the same limit"
+        yield loaded.mistake("training.epochs", what, "Keep one of them", code="conflict")
+
+
 def architecture(loaded: "LoadedSpec") -> Iterator[Mistake]:
     """The model's name has a form that can be a model."""
     wanted = loaded.spec.architecture
@@ -232,4 +240,4 @@ def _choose(name: str, known: Sequence[str]) -> str:
     return f"Did you mean {near}? Known: {', '.join(known)}" if near else f"Known: {', '.join(known)}"
 
 
-RULES = (names, architecture, target, split, cross_validation, column_roles, outputs, search)
+RULES = (names, epochs, architecture, target, split, cross_validation, column_roles, outputs, search)

@@ -8,7 +8,8 @@ from pydantic.fields import FieldInfo
 
 from trainwright.spec.emit import inline
 from trainwright.spec.mistakes import nearest, shown
-from trainwright.spec.models import Section, Spec
+from trainwright.spec.models import Spec
+from trainwright.spec.section import Section
 
 # Words of other tools and of people in a hurry -> where this language has them (assumption: the usual ones).
 _ELSEWHERE = {
@@ -23,12 +24,16 @@ _ELSEWHERE = {
     "params": "architecture.architecture_spec",
     "hyperparameters": "architecture.architecture_spec",
     "learning_rate": "architecture.architecture_spec.learning_rate",
-    "lr": "architecture.architecture_spec.learning_rate",
-    "batch_size": "architecture.architecture_spec.batch_size",
-    "optimizer": "architecture.architecture_spec",
+    "lr": "training.optimizer.lr",
+    "schedule": "training.scheduler",
+    "lr_scheduler": "training.scheduler",
+    "gradient_clipping": "training.clip_norm",
+    "grad_clip": "training.clip_norm",
+    "gradient_accumulation": "training.accumulate",
+    "mixed_precision": "training.precision",
+    "amp": "training.precision",
     "random_state": "seed",
     "random_seed": "seed",
-    "epochs": "training.rounds",
     "n_estimators": "training.rounds",
     "num_boost_round": "training.rounds",
     "max_time": "training.time_budget",
@@ -81,13 +86,13 @@ def place_unknown(path: str) -> tuple[str, str]:
     known = known_in(section)
     where = f"in {section:.100}" if section else "on the first level"
     what = f"unknown key {shown(key)} {where}"
-    if near := nearest(key, known):
-        return what, f"Did you mean {near}?"
     if key in _ELSEWHERE:
         return what, f"Write it as {_ELSEWHERE[key]}"
     same = [p for p in fields() if p.rpartition(".")[2] == key]
     if same:
         return what, f"It belongs under {same[0].rpartition('.')[0] or 'the first level'}: {same[0]}"
+    if near := nearest(key, known):
+        return what, f"Did you mean {near}?"
     elsewhere = nearest(key, (p.rpartition(".")[2] for p in fields()))
     if elsewhere:
         full = next(p for p in fields() if p.rpartition(".")[2] == elsewhere)

@@ -7,6 +7,7 @@ from trainwright.core.errors import DataRefused, SpecError
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.fit.jobs import Prepared, prepare_job
 from trainwright.fit.plan import Plan, family_of, load_family, make_plan
+from trainwright.fit.recipe import recipe_values
 from trainwright.run.files import read_json, write_json, write_text
 from trainwright.spec.load import spec_error
 from trainwright.stages.work import Work
@@ -79,6 +80,9 @@ def settled_values(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, tupl
         "training.metric": (plan.primary.name, "default for the task"),
         "training.rounds": (plan.model.rounds, "family default"),
     }
+    if plan.model.family == family_of(work.loaded.spec)[0]:
+        for path, value in recipe_values(plan.model).items():
+            settled[f"training.{path}"] = (value, "family default")
     given = _given_params(work, plan)
     for key, value in best_params(work, dataset, plan).items():
         if key not in given:
@@ -96,7 +100,7 @@ def best_params(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, JsonVal
         num_classes=dataset.target.num_classes,
         rows=len(dataset.train),
         columns=len(dataset.schema.features),
-        rounds=work.loaded.spec.training.rounds,
+        rounds=work.loaded.spec.training.limit,
         target_is_count=dataset.target.is_count,
         estimator=estimator,
     )

@@ -180,6 +180,19 @@ TEXTS = [
     broken("override twice", DATA, "given twice", overrides=("seed=1", "seed=2")),
     broken("override item", DATA, "the list has", overrides=("export=[native]", "export.5=x")),
     broken("override syntax", DATA, "not closed", overrides=("export=[native",)),
+    broken("rounds and epochs", DATA + "training: {rounds: 5, epochs: 5}\n", "training.epochs", "two names", "Keep one"),
+    broken("batch size zero", DATA + "training: {batch_size: 0}\n", ":2:24:", "training.batch_size", "above 0 or auto"),
+    broken("batch size text", DATA + "training: {batch_size: big}\n", "training.batch_size", "above 0 or auto", "'big'"),
+    broken("unknown optimizer", DATA + "training: {optimizer: adamww}\n", "training.optimizer.name", "Did you mean adamw?"),
+    broken("optimizer key", DATA + "training: {optimizer: {name: sgd, rate: 1}}\n", "training.optimizer.rate", "unknown key"),
+    broken("negative rate", DATA + "training: {optimizer: {lr: -1}}\n", "training.optimizer.lr", "above 0 or auto"),
+    broken("beta of one", DATA + "training: {optimizer: {betas: [0.9, 1.0]}}\n", "training.optimizer.betas.1", "below 1"),
+    broken("unknown schedule", DATA + "training: {scheduler: cosin}\n", "training.scheduler.name", "Did you mean cosine?"),
+    broken("warm-up above one", DATA + "training: {scheduler: {warmup: 5}}\n", "training.scheduler.warmup", "at most 1"),
+    broken("precision", DATA + "training: {precision: fp8}\n", "training.precision", "'fp8'", "bf16"),
+    broken("smoothing of one", DATA + "training: {label_smoothing: 1.0}\n", "training.label_smoothing", "below 1"),
+    broken("words of others", DATA + "training: {mixed_precision: true}\n", "Write it as training.precision"),
+    broken("lr beside", DATA + "training: {lr: 0.1}\n", "Write it as training.optimizer.lr"),
 ]  # fmt: skip
 
 

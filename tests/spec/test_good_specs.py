@@ -245,7 +245,7 @@ def test_resolved_holds_settled_values_and_origins(load_text: Loader) -> None:
     assert again.data.split.strategy == "stratified"
     assert again.data.split.val == 0.2
     with pytest.raises(ValueError, match="not part of the spec language"):
-        resolved_yaml(loaded, {"training.optimizer": ("adam", "x")})
+        resolved_yaml(loaded, {"training.optimiser": ("adam", "x")})
 
 
 def test_test_file_sets_the_defaults_of_the_split(load_text: Loader) -> None:

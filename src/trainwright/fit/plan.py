@@ -15,6 +15,7 @@ from trainwright.core.metrics import Metric, default_metric, find
 from trainwright.core.plan import ModelPlan
 from trainwright.core.tasks import TABLE_TASKS, Task
 from trainwright.engines.contract import Capabilities
+from trainwright.families import _own
 from trainwright.families.contract import Family, ParamProblem, Request
 from trainwright.fit.recipe import with_training
 from trainwright.spec.loop import LOOP_KEYS
@@ -68,7 +69,7 @@ class Plan:
 
 
 def family_of(spec: "Spec") -> tuple[str, str]:
-    """The family's name and, for ``sklearn.x.Estimator``, the estimator's import path.
+    """The family's name, and the import path of ``sklearn.x.Estimator`` or the spelling of ``./my_model.py:Net``.
 
     Raises:
         SpecError: no family has that name.
@@ -80,8 +81,8 @@ def family_of(spec: "Spec") -> tuple[str, str]:
         if spec.training.framework in _FRAMEWORK_FAMILY:
             return _FRAMEWORK_FAMILY[spec.training.framework], ""
         return next(family for family, module in _AUTO_FAMILY if importlib.util.find_spec(module) is not None), ""
-    if wanted.endswith(".py") or ".py:" in wanted:
-        raise SpecError(f"own models ({wanted}) need the PyTorch engine, which this version does not have")
+    if _own.is_file(wanted):
+        return _own.NAME, wanted
     name = re.sub(r"[\s-]+", "_", wanted.lower())
     if name not in registry.names("families"):
         raise SpecError(registry.unknown("model_type", wanted, registry.names("families")))
@@ -90,6 +91,8 @@ def family_of(spec: "Spec") -> tuple[str, str]:
 
 def load_family(name: str) -> Family:
     """The family module of that name."""
+    if name == _own.NAME:
+        return cast(Family, _own)
     return cast(Family, registry.load("families", name))
 
 
@@ -132,11 +135,19 @@ def _judge_family(loaded: "LoadedSpec", name: str, estimator: str) -> Iterable["
                 "write auto or cpu",
             )
         yield from _judge_keys(loaded, family, name, tasks[0], capabilities)
-        for problem in _problems_of_all(family, spec, tasks, estimator):
+        for problem in _problems_of_all(family, spec, tasks, _located(loaded, estimator)):
             place = f"architecture.architecture_spec.{problem.name}" if problem.name else "architecture.model_type"
             yield loaded.mistake(place, problem.what, problem.fix)
     except SpecError as error:
         yield loaded.mistake("architecture.model_type", error.message)
+
+
+def _located(loaded: "LoadedSpec", estimator: str) -> str:
+    """An own model's file as a path of this process; anything else as it is."""
+    if not _own.is_file(estimator):
+        return estimator
+    path, _, name = estimator.rpartition(":")
+    return f"{loaded.resolve_path(path)}:{name}"
 
 
 def _judge_keys(
@@ -218,7 +229,8 @@ def make_plan(loaded: "LoadedSpec", dataset: "Dataset", *, threads: int, simpler
         name = "lightgbm"
         model = plan_model(name, {}, dataset, rounds=spec.training.limit)
     else:
-        model = plan_model(name, params, dataset, rounds=spec.training.limit, estimator=estimator, loaded=loaded)
+        located = _located(loaded, estimator)
+        model = plan_model(name, params, dataset, rounds=spec.training.limit, estimator=located, loaded=loaded)
     if simpler is None:
         model = with_training(model, spec.training)
     findings = []

@@ -57,8 +57,9 @@ def resume(run: str | Path, *, trust_code: bool = False, listener: Listener | No
     Raises:
         TrainwrightError: as `train`; ArtifactRefused when there is no run, or one of another version.
     """
-    if read_result(Path(run)).status == "done":
-        return read_result(Path(run))
+    found = read_result(Path(run))
+    if found.status == "done" and found.record.get("finished"):  # without its end it was killed over its documents
+        return found
     with launch.old_run(Path(run), trust_code=trust_code, listener=listener) as work:
         run_stages(work)
     return read_result(Path(run))

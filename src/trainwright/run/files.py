@@ -103,6 +103,12 @@ def recover_folder(target: Path) -> None:
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
 
+def drop_temporary(root: Path) -> None:
+    """Remove what writes of a killed process left below a folder; nobody else may be writing there."""
+    for left in sorted(root.rglob(".*.tmp")):
+        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames inside a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)

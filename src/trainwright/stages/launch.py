@@ -1,5 +1,6 @@
 """Opening a run: a new one from a spec, or an old one from its folder."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from trainwright.fit.recorder import Listener, Recorder
 from trainwright.fit.stop import stop_on_signals
 from trainwright.run.checkpoints import read_checkpoint
 from trainwright.run.environment import available_cores, describe_environment
-from trainwright.run.files import read_json, write_bytes, write_json, write_text
+from trainwright.run.files import drop_temporary, read_json, write_bytes, write_json, write_text
 from trainwright.run.folder import RunFolder, create_run, open_run
 from trainwright.run.hashes import sha256_value
 from trainwright.run.lock import locked
@@ -129,6 +130,7 @@ def _working(
     began = clock.elapsed()
     threads = int(str(record["threads"]))
     with locked(folder.path), stop_on_signals() as stop, _log(folder, record) as log:
+        drop_temporary(folder.path)
         recorder = Recorder(clock=clock, started_s=began - spent, listeners=[log, *([listener] if listener else [])])
         findings = [finding_from_json(f) for f in _items(record.get("findings")) if isinstance(f, Mapping)]
         work = Work(
@@ -144,7 +146,7 @@ def _working(
             log=log,
             findings=findings,
         )
-        record["status"] = "running"
+        record |= {"status": "running", "finished": None}
         environment = describe_environment(loaded.spec.seed, threads, loaded.base)
         write_json(folder.path / "environment.json", environment)
         try:
@@ -160,12 +162,25 @@ def _working(
 
 
 def _log(folder: RunFolder, record: Mapping[str, JsonValue]) -> EventLog:
-    """The log, cut behind the last finished stage or checkpoint, so that no point is there twice after a resume."""
+    """The log, cut behind the last finished stage, fold or checkpoint: after a resume every point is there once."""
     if not folder.log.exists():
         return EventLog(folder.log)
     checkpoint = read_checkpoint(folder.checkpoints, "last")
-    known = [record.get("log_bytes", 0), checkpoint.state["log_bytes"] if checkpoint else 0]
+    known = [record.get("log_bytes", 0), checkpoint.state["log_bytes"] if checkpoint else 0, _end_of_folds(folder)]
     return EventLog(folder.log, keep_bytes=max(int(str(position)) for position in known))
+
+
+def _end_of_folds(folder: RunFolder) -> int:
+    """Where in the log the last fold ends that is done; 0 without one. Such folds are not trained again."""
+    position = end = 0
+    with folder.log.open("rb") as lines:
+        for line in lines:
+            position += len(line)
+            if b'"finished"' in line and b'"fold:' in line and line.endswith(b"\n"):
+                number = json.loads(line)["stage"].removeprefix("fold:")
+                if (folder.path / "folds" / number / "fold.json").is_file():
+                    end = position
+    return end
 
 
 def _pipeline(loaded: LoadedSpec, *, trust_code: bool) -> "FeaturePipeline | None":

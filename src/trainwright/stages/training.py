@@ -100,7 +100,7 @@ def train_final(work: Work, prepared: Prepared, plan: Plan, *, stage: str = "fit
     """Train the final model; the stage ``fit`` goes on from ``checkpoints/last`` where there is one."""
     job = prepared.job
     resumable = stage == "fit"
-    with work.stage(stage, announced=False):
+    with work.stage(stage, announced=False, repeated=not resumable):
         session = open_session(job)
         fitted = fit(
             session,

@@ -46,6 +46,7 @@ class Work:
     record: dict[str, JsonValue]
     log: EventLog
     findings: list[Finding] = field(default_factory=list)
+    log_kept: bool = True
 
     @property
     def seeds(self) -> Seeds:
@@ -106,10 +107,11 @@ class Work:
         return done is not None and done.get("inputs") == self.inputs() and all(path.exists() for path in needs)
 
     @contextmanager
-    def stage(self, name: str, *, announced: bool = True) -> Iterator[None]:
+    def stage(self, name: str, *, announced: bool = True, repeated: bool = False) -> Iterator[None]:
         """Time a stage, stop before it when asked to, and note it as done.
 
-        ``announced`` emits that it started and finished; the driver does so itself for what it trains.
+        ``announced`` emits that it started and finished; the driver does so itself for what it trains. A ``repeated``
+        stage trains again after a resume, which then cuts the log before it.
         """
         self.stop.raise_if_requested()
         began = self.clock.elapsed()
@@ -125,7 +127,9 @@ class Work:
         self.record["stages"] = list(stages.values())
         if announced:
             self.recorder.emit(0, Finished(stage=name, reason="done"))
-        self.record["log_bytes"] = self.log.position
+        self.log_kept = self.log_kept and not repeated
+        if self.log_kept:
+            self.record["log_bytes"] = self.log.position
         self.save()
 
     def _stages(self) -> dict[str, dict[str, JsonValue]]:

@@ -1,0 +1,1 @@
+"""Whole runs through the real command and the public Python API."""

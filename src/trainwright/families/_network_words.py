@@ -153,6 +153,8 @@ def network_plan(
 
 
 def _loss(task: Task, smoothing: JsonValue) -> str:
+    if task is Task.LANGUAGE:
+        return "cross entropy of the next token"
     if task is Task.REGRESSION:
         return words.REGRESSION_LOSS["squared_error"]
     smoothed = f" with labels smoothed by {smoothing:g}" if isinstance(smoothing, int | float) and smoothing else ""

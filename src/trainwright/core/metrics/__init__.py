@@ -1,6 +1,6 @@
 """One registry of metrics: names, directions, values, intervals. Values are scikit-learn's, from stored predictions."""
 
-from trainwright.core.metrics.definitions import Metric, default_metric, metrics_for
+from trainwright.core.metrics.definitions import Metric, default_metric, loss_metric, metrics_for
 from trainwright.core.metrics.gaps import Gap, overfit_gap
 from trainwright.core.metrics.intervals import Interval, bootstrap_interval
 from trainwright.core.metrics.monitors import monitor
@@ -17,6 +17,7 @@ __all__ = [
     "confusion",
     "default_metric",
     "find",
+    "loss_metric",
     "metrics_for",
     "monitor",
     "overfit_gap",

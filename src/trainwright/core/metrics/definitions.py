@@ -12,7 +12,8 @@ Needs: TypeAlias = Literal["labels", "probabilities", "values"]
 class Metric:
     """One number about predictions.
 
-    ``needs`` says what it reads: the most probable class, the probabilities, or regression values. ``smooth`` is true
+    ``needs`` says what it reads: the most probable class, the probabilities, or one value a row (a regression's, or the
+    nats a language model takes for a stretch of ``y`` characters). ``smooth`` is true
     when small changes of predictions move it, which early stopping wants; a metric of labels only moves when a label
     flips. ``average`` says how classes are combined. ``scorer`` is the scikit-learn scorer that computes it, for
     metrics outside our table. ``weighted`` is false where row weights have no effect on it. ``span`` is the distance
@@ -39,6 +40,20 @@ class Metric:
 BINARY = frozenset({Task.BINARY})
 CLASSES = frozenset({Task.BINARY, Task.MULTICLASS})
 VALUES = frozenset({Task.REGRESSION})
+TEXT = frozenset({Task.LANGUAGE})
+
+
+def _text(name: str, summary: str) -> Metric:
+    return Metric(
+        name=name,
+        higher_is_better=False,
+        tasks=TEXT,
+        needs="values",
+        smooth=True,
+        average="characters",
+        summary=summary,
+        weighted=False,
+    )
 
 
 def _labels(name: str, average: str, summary: str, tasks: frozenset[Task] = CLASSES) -> Metric:
@@ -123,6 +138,9 @@ TABLE: tuple[Metric, ...] = (
         summary="largest absolute error, in the target's unit",
         weighted=False,
     ),
+    _text("bits_per_character", "mean bits the model needs for a character: cross entropy to base 2"),
+    _text("nats_per_character", "mean negative log likelihood of a character, in nats"),
+    _text("perplexity", "per character, not per token: the exponential of nats per character"),
 )
 
 BY_NAME = {metric.name: metric for metric in TABLE}
@@ -130,12 +148,25 @@ BY_NAME = {metric.name: metric for metric in TABLE}
 # Binary: ROC AUC depends on neither a threshold nor the share of positives, and 0.5 is chance in every data set.
 # Multiclass: one-vs-rest AUC hides which class is confused with which and is noisy for rare classes; log loss is a
 # proper score of all probabilities. Regression: RMSE is what squared-error training minimises, in the target's unit.
-_DEFAULTS = {Task.BINARY: "roc_auc", Task.MULTICLASS: "log_loss", Task.REGRESSION: "rmse"}
+# Language: bits a character compare across tokenizers; a perplexity of tokens does not.
+_DEFAULTS = {
+    Task.BINARY: "roc_auc",
+    Task.MULTICLASS: "log_loss",
+    Task.REGRESSION: "rmse",
+    Task.LANGUAGE: "bits_per_character",
+}
+# What a model of the task is trained to make small, as a metric: early stopping falls back on it.
+_LOSSES = {Task.REGRESSION: "rmse", Task.LANGUAGE: "nats_per_character"}
 
 
 def default_metric(task: Task) -> Metric:
     """The primary metric when the spec names none."""
     return BY_NAME[_DEFAULTS[task]]
+
+
+def loss_metric(task: Task) -> Metric:
+    """The smooth metric nearest to the training loss of a task."""
+    return BY_NAME[_LOSSES.get(task, "log_loss")]
 
 
 def metrics_for(task: Task) -> tuple[Metric, ...]:

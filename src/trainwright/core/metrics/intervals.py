@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from trainwright.core.metrics.definitions import Metric
 from trainwright.core.metrics.losses import ROOTS, ROW_LOSSES
 from trainwright.core.metrics.monitors import r2_from
+from trainwright.core.metrics.per_character import PER_CHARACTER
 from trainwright.core.metrics.ranking import Ranking
 from trainwright.core.metrics.tallies import TALLIES, cells_of
 from trainwright.core.metrics.values import calibration_bins, compute, ranked_classes
@@ -97,6 +98,8 @@ def _statistic(
         return _tally(metric.name, cells_of(y, prediction), prediction.shape[1], weights), 1
     if metric.name == "r2":
         return _r2(y, prediction, weights), 1
+    if metric.name in PER_CHARACTER:
+        return _per_character(metric.name, y, prediction), 1
     if metric.name == "calibration_error":
         return _calibration(*calibration_bins(y, prediction), weights), 1
     if metric.name in {"roc_auc", "pr_auc"}:
@@ -134,6 +137,15 @@ def _r2(y: "np.ndarray", prediction: "np.ndarray", weights: "np.ndarray") -> Sta
         weighted = counts * weights
         mean = float(weighted @ centred) / float(weighted.sum())
         return r2_from(float(weighted @ squares), float(weighted @ (centred - mean) ** 2))
+
+    return value
+
+
+def _per_character(name: str, y: "np.ndarray", prediction: "np.ndarray") -> Statistic:
+    characters = y.astype(float)
+
+    def value(counts: "np.ndarray") -> float:
+        return PER_CHARACTER[name](float(counts @ prediction) / float(counts @ characters))
 
     return value
 

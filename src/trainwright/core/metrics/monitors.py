@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from trainwright.core.metrics.definitions import Metric
 from trainwright.core.metrics.losses import ROOTS, ROW_LOSSES
+from trainwright.core.metrics.per_character import PER_CHARACTER
 from trainwright.core.metrics.ranking import Ranking, auc_of_two
 from trainwright.core.metrics.tallies import TALLIES, cells_of, tabulate
 from trainwright.core.metrics.values import check_shapes, compute, ranked_classes, usable, why_undefined
@@ -51,6 +52,9 @@ def _fast(name: str, y: "np.ndarray", weight: "np.ndarray | None") -> Monitor | 
         return lambda p: TALLIES[name](tabulate(cells_of(y, p), p.shape[1], weight))
     if name == "r2":
         return _r2(y, weight)
+    if name in PER_CHARACTER:
+        characters = float(y.sum())
+        return lambda p: PER_CHARACTER[name](float(p.sum()) / characters)
     if name == "roc_auc":
         return _roc_auc(y) if weight is None else _ranked(y, weight, Ranking.roc_auc)
     return _ranked(y, weight, Ranking.average_precision) if name == "pr_auc" else None

@@ -35,6 +35,7 @@ _ALIASES = {
     "root_mean_squared_log_error": "rmsle", "neg_root_mean_squared_log_error": "rmsle",
     "neg_max_error": "max_error",
     "mse": "mean_squared_error", "l2": "mean_squared_error", "msle": "mean_squared_log_error",
+    "bpc": "bits_per_character", "bits_per_char": "bits_per_character", "ppl": "perplexity",
     "poisson": "mean_poisson_deviance", "gamma": "mean_gamma_deviance", "top_2_accuracy": "top_k_accuracy",
 }  # fmt: skip
 
@@ -63,6 +64,8 @@ def find(name: str, task: Task) -> Metric:
 def _refusal(name: str, key: str, task: Task, *, known: bool) -> str:
     ours = tuple(m.name for m in metrics_for(task))
     problem = f"metric {name!r} does not fit a {task} target." if known else f"unknown metric {name!r}."
+    if task is Task.LANGUAGE:
+        return f"{problem} Known for {task}: {', '.join(ours)}."
     near = _nearest(key, ours, [s for s in scorer_names() if scorer_metric(s, task) is not None])
     hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
     return f"{problem}{hint} Known for {task}: {', '.join(ours)}, and every scikit-learn scorer for such a target."

@@ -34,6 +34,8 @@ def scorer_metric(name: str, task: Task) -> Metric | None:
     """
     from sklearn.metrics import get_scorer, get_scorer_names
 
+    if task is Task.LANGUAGE:
+        return None  # scikit-learn has no scorer of texts
     known = set(get_scorer_names())
     full = next((n for n in (name, f"neg_{name}") if n in known), None)
     if full is None:

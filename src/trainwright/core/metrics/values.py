@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainwright.core.metrics.definitions import Metric, metrics_for
+from trainwright.core.metrics.per_character import PER_CHARACTER
 from trainwright.core.metrics.scorers import score
 from trainwright.core.tasks import Task
 
@@ -85,6 +86,8 @@ def why_undefined(metric: Metric, y: "np.ndarray") -> str:
         return "the positive class does not occur"
     if metric.name == "r2" and len(y) < 2:
         return "it needs two rows"
+    if metric.name in PER_CHARACTER and y.sum() <= 0:
+        return "there are no characters"
     if metric.name == "mape" and (y == 0).any():
         return "some targets are 0, which it divides by"
     if metric.name == "rmsle" and (y < 0).any():
@@ -195,6 +198,13 @@ def _max_error(rows: _Rows) -> float:
     return float(max_error(rows.y, rows.prediction))
 
 
+def _per_character(name: str) -> Callable[[_Rows], float]:
+    def value(rows: _Rows) -> float:
+        return PER_CHARACTER[name](float(rows.prediction.sum()) / float(rows.y.sum()))
+
+    return value
+
+
 _VALUES: dict[str, Callable[[_Rows], float]] = {
     "roc_auc": _over_classes("roc_auc_score"),
     "pr_auc": _over_classes("average_precision_score"),
@@ -220,4 +230,5 @@ _VALUES: dict[str, Callable[[_Rows], float]] = {
     "mape": _by_values("mean_absolute_percentage_error"),
     "rmsle": _by_values("root_mean_squared_log_error"),
     "max_error": _max_error,
+    **{name: _per_character(name) for name in PER_CHARACTER},
 }

@@ -71,6 +71,7 @@ def run_stages(work: Work) -> None:
     plan = prepare.plan_training(work, dataset)
     prepare.check_data(work, dataset)
     prepared = prepare.prepare_training(work, dataset, plan)
+    plan, prepared = prepare.choose_threads(work, dataset, plan, prepared)
     prepare.check_model(work, dataset, prepared)
     baselines = training.train_baselines(work, dataset, plan)
     folds = training.cross_validate(work, dataset, plan)
@@ -122,15 +123,19 @@ def check(
         plan = prepare.plan_training(work, dataset)
         results = prepare.check_data(work, dataset)
         prepared = prepare.prepare_training(work, dataset, plan)
+        plan, prepared = prepare.choose_threads(work, dataset, plan, prepared)
         results = [*results, *prepare.check_model(work, dataset, prepared)]
         return CheckReport(checks=tuple(results), findings=tuple(work.findings), plan=plan)
 
 
-def init(data: str | Path, *, target: str, out: Path | None = None, force: bool = False) -> InitResult:
-    """Look at a data file and write a commented spec for it (default ``NAME.yaml`` in the present folder).
+def init(data: str | Path, *, target: str | None = None, out: Path | None = None, force: bool = False) -> InitResult:
+    """Look at data and write a commented spec for it (default ``NAME.yaml`` in the present folder).
+
+    A table needs its target named; images have their ``label``.
 
     Raises:
         DataRefused: the data or the target cannot be used.
+        SpecError: a table without a target.
         ResourceMissing: the spec file exists and ``force`` is not set.
     """
     from trainwright.stages.drafting import draft_spec
@@ -139,17 +144,22 @@ def init(data: str | Path, *, target: str, out: Path | None = None, force: bool 
 
 
 def predict(
-    run: str | Path, data: "str | Path | pd.DataFrame", *, out: Path | None = None, listener: Listener | None = None
+    run: str | Path,
+    data: "str | Path | pd.DataFrame",
+    *,
+    out: Path | None = None,
+    trust_code: bool = False,
+    listener: Listener | None = None,
 ) -> PredictResult:
     """Score rows with the delivered model: columns checked, preprocessing included, one row out per row in.
 
     Raises:
-        ArtifactRefused: the model is damaged or not finished.
+        ArtifactRefused: the model is damaged or not finished, or an own model's code is not trusted.
         DataRefused: columns are missing.
     """
     from trainwright.stages.scoring import score_rows
 
-    return score_rows(Path(run), data, out=out)
+    return score_rows(Path(run), data, out=out, trust_code=trust_code)
 
 
 def report(run: str | Path) -> ReportResult:

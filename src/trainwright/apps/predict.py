@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from trainwright.apps import progress
-from trainwright.apps.answer import Answer, JsonFlag, RunPath, examples, surroundings
+from trainwright.apps.answer import Answer, JsonFlag, RunPath, TrustFlag, examples, surroundings
 from trainwright.apps.failures import say_findings
 from trainwright.apps.screen import Screen
 
@@ -16,10 +16,13 @@ _FINDINGS_SHOWN = 8
 def predict_command(
     context: typer.Context,
     run: RunPath,
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Rows to score, in any format that can be trained on.")],
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="Rows or images to score, in any format that can be trained on.")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help=".csv or .parquet; else CSV goes to the screen.")
     ] = None,
+    trust_code: TrustFlag = False,
     json: JsonFlag = False,
 ) -> Answer:
     """Score new rows, one prediction a row in the order of the input."""
@@ -28,7 +31,7 @@ def predict_command(
     around = surroundings(context)
     # without a file the predictions themselves are the output, so nothing else may be on it
     with progress.shown(around.progress, quiet=out is None) as listener:
-        result = pipeline.predict(run, data, out=out, listener=listener)
+        result = pipeline.predict(run, data, out=out, trust_code=trust_code, listener=listener)
 
     def render(screen: Screen) -> None:
         if result.path is None:

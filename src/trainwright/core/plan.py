@@ -29,6 +29,7 @@ class ModelPlan:
     fitted in one go. ``patience`` is the family's default for early stopping, in the same unit; 0 means it has none.
     ``options`` holds what is no parameter of the model: ``recipe`` (how a network is trained, see
     `trainwright.engines.torch.recipe`), ``features`` (what its feature style needs to know), an engine's own switches.
+    ``holds_code`` says that the parameters carry a user's Python code: the model can only be loaded by running it.
     """
 
     family: str
@@ -44,3 +45,4 @@ class ModelPlan:
     accepts_weights: bool = True
     notes: tuple[str, ...] = ()
     options: Mapping[str, JsonValue] = field(default_factory=dict)
+    holds_code: bool = False

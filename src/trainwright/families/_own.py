@@ -85,6 +85,7 @@ def build(params: Mapping[str, JsonValue], request: Request) -> ModelPlan:
         unit="epoch",
         accepts_sparse=False,
         options={"recipe": dict(_RECIPE)},
+        holds_code=True,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from trainwright.core import registry
 from trainwright.core.errors import ArtifactRefused
+from trainwright.core.plan import ModelPlan
 from trainwright.engines.contract import Model
 from trainwright.fit.driver import Fitted
 from trainwright.run.files import read_json, whole_folder, write_json
@@ -37,7 +38,7 @@ class Scorer:
         return mean
 
 
-def write_model(folder: Path, engine: str, members: Sequence[tuple[Fitted, "Features"]]) -> str:
+def write_model(folder: Path, plan: ModelPlan, members: Sequence[tuple[Fitted, "Features"]]) -> str:
     """Write ``member-N/model`` and ``member-N/features`` whole, with hashes; returns the digest over all files."""
     with whole_folder(folder) as fresh:
         for number, (fitted, features) in enumerate(members):
@@ -45,15 +46,17 @@ def write_model(folder: Path, engine: str, members: Sequence[tuple[Fitted, "Feat
                 part = fresh / f"member-{number}" / name
                 part.mkdir(parents=True)
                 write(part)
-        write_json(fresh / "scorer.json", {"format": FORMAT, "engine": engine, "members": len(members)})
+        facts = {"format": FORMAT, "engine": plan.engine, "members": len(members), "code": plan.holds_code}
+        write_json(fresh / "scorer.json", facts)
         return seal(fresh)
 
 
-def load_scorer(folder: Path) -> Scorer:
+def load_scorer(folder: Path, *, trust_code: bool = False) -> Scorer:
     """Check every hash, then load.
 
     Raises:
-        ArtifactRefused: the folder is damaged, incomplete, or of another format.
+        ArtifactRefused: the folder is damaged, incomplete, or of another format; or the model is Python code and
+            ``trust_code`` is not set.
         ResourceMissing: the engine's package is not installed.
     """
     from trainwright.data.features import load_features
@@ -63,18 +66,27 @@ def load_scorer(folder: Path) -> Scorer:
     if facts.get("format") != FORMAT:
         raise ArtifactRefused(f"{folder} has model format {facts.get('format')}, this version reads {FORMAT}")
     engine = registry.load("engines", str(facts["engine"]))
+    load = engine.load
+    if facts.get("code"):
+        if not trust_code:
+            raise ArtifactRefused(
+                f"the model in {folder} is Python code of whoever trained it, and is not run unasked. Read "
+                "member-0/model/model.json in it, then allow it with --trust-code (API: trust_code=True)."
+            )
+        load = engine.load_code
     members = []
     for number in range(int(str(facts["members"]))):
         part = folder / f"member-{number}"
-        members.append((load_features(part / "features"), cast(Model, engine.load(part / "model"))))
+        members.append((load_features(part / "features"), cast(Model, load(part / "model"))))
     return Scorer(members=tuple(members))
 
 
-def gather_members(folder: Path, engine: str, sources: Sequence[Path]) -> str:
+def gather_members(folder: Path, plan: ModelPlan, sources: Sequence[Path]) -> str:
     """One delivered model out of several single ones (folds); returns the digest over all files."""
     with whole_folder(folder) as fresh:
         for number, source in enumerate(sources):
             verify_sealed(source)
             shutil.copytree(source / "member-0", fresh / f"member-{number}")
-        write_json(fresh / "scorer.json", {"format": FORMAT, "engine": engine, "members": len(sources)})
+        facts = {"format": FORMAT, "engine": plan.engine, "members": len(sources), "code": plan.holds_code}
+        write_json(fresh / "scorer.json", facts)
         return seal(fresh)

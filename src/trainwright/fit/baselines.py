@@ -76,7 +76,7 @@ def train_baseline(
         )
         assert prepared.job.val is not None
         val = compute(plan.primary, dataset.val.y, fitted.predict(prepared.job.val.X), weight=dataset.val.weight)
-        write_model(folder, model.engine, [(fitted, prepared.features)])
+        write_model(folder, model, [(fitted, prepared.features)])
     except TrainingFailed as error:
         return Finding(
             code="baseline.failed",

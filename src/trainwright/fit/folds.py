@@ -87,7 +87,7 @@ def train_folds(
                 deadline_s=share_of_time(1 / (len(pairs) - number + 1)),
             )
         stop.raise_if_requested()
-        predictions = load_scorer(target / "model").predict(val.frame)
+        predictions = load_scorer(target / "model", trust_code=plan.model.holds_code).predict(val.frame)
         facts = read_json(target / "fold.json")
         metrics = compute_all(dataset.target.task, val.y, predictions, weight=val.weight)
         metrics.setdefault(plan.primary.name, compute(plan.primary, val.y, predictions, weight=val.weight))
@@ -170,7 +170,7 @@ def _train_fold(
             checkpoints=prepared.job.workdir / "checkpoints",
             resumable=False,
         )
-        write_model(target / "model", plan.model.engine, [(fitted, prepared.features)])
+        write_model(target / "model", plan.model, [(fitted, prepared.features)])
     finally:
         session.close()
     facts = {"rounds": fitted.rounds, "stopped_by": fitted.progress.reason, "inputs": inputs}

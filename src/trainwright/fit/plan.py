@@ -14,6 +14,7 @@ from trainwright.core.jsonable import JsonValue
 from trainwright.core.metrics import Metric, default_metric, find
 from trainwright.core.plan import ModelPlan
 from trainwright.core.tasks import TABLE_TASKS, Task
+from trainwright.data.dataset import Kind
 from trainwright.engines.contract import Capabilities
 from trainwright.families import _own
 from trainwright.families.contract import Family, ParamProblem, Request
@@ -87,6 +88,11 @@ def family_of(spec: "Spec") -> tuple[str, str]:
     if name not in registry.names("families"):
         raise SpecError(registry.unknown("model_type", wanted, registry.names("families")))
     return name, ""
+
+
+def is_code(model_type: str) -> bool:
+    """Whether the model is Python code of the user's own."""
+    return _own.is_file(model_type)
 
 
 def load_family(name: str) -> Family:
@@ -225,6 +231,9 @@ def make_plan(loaded: "LoadedSpec", dataset: "Dataset", *, threads: int, simpler
     params = cast(Mapping[str, JsonValue], spec.architecture.architecture_spec)
     if simpler is not None:
         model = plan_model(simpler, {}, dataset)
+    elif _is_free(spec) and _are_images(dataset):
+        name = "cnn"
+        model = plan_model(name, {}, dataset, rounds=spec.training.limit)
     elif _is_free(spec) and _too_large_for(name, dataset):
         name = "lightgbm"
         model = plan_model(name, {}, dataset, rounds=spec.training.limit)
@@ -240,7 +249,7 @@ def make_plan(loaded: "LoadedSpec", dataset: "Dataset", *, threads: int, simpler
                 code="plan.family_chosen",
                 severity=Severity.INFO,
                 where="architecture.model_type",
-                what=f"{name} was chosen, the strongest family installed for tables",
+                what=f"{name} was chosen, the strongest family installed for {'images' if name == 'cnn' else 'tables'}",
                 fix="Name another with architecture.model_type; `trainwright families` lists them",
             )
         )
@@ -274,6 +283,12 @@ def _is_free(spec: "Spec") -> bool:
     """Whether the spec leaves the family to us altogether."""
     named = spec.architecture.model_type != "auto" or spec.training.framework != "auto"
     return not named and not spec.architecture.architecture_spec
+
+
+def _are_images(dataset: "Dataset") -> bool:
+    """Whether the rows are images, and a network for them can be trained here."""
+    images = any(column.kind is Kind.IMAGE for column in dataset.schema.features)
+    return images and importlib.util.find_spec("torch") is not None
 
 
 def _too_large_for(name: str, dataset: "Dataset") -> bool:

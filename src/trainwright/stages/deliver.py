@@ -31,10 +31,10 @@ def export_native(work: Work, dataset: "Dataset", plan: Plan, prepared: Prepared
         VerificationFailed: the delivered model predicts something else than the trained one.
     """
     with work.stage("export"):
-        digest = write_model(work.folder.model, plan.model.engine, [(fitted, prepared.features)])
+        digest = write_model(work.folder.model, plan.model, [(fitted, prepared.features)])
         assert prepared.job.val is not None
         trained = fitted.predict(prepared.job.val.X)
-        delivered = load_scorer(work.folder.model).predict(dataset.val.frame)
+        delivered = load_scorer(work.folder.model, trust_code=plan.model.holds_code).predict(dataset.val.frame)
         largest = float(abs(trained - delivered).max())
         if largest > 0.0:
             raise VerificationFailed(
@@ -49,7 +49,7 @@ def export_ensemble(work: Work, plan: Plan, folds: list[Fold]) -> None:
     from trainwright.fit.artifact import gather_members
 
     with work.stage("export"):
-        _note_model(work, gather_members(work.folder.model, plan.model.engine, [f.model for f in folds]))
+        _note_model(work, gather_members(work.folder.model, plan.model, [f.model for f in folds]))
         work.add(
             [
                 Finding(
@@ -67,7 +67,7 @@ def export_ensemble(work: Work, plan: Plan, folds: list[Fold]) -> None:
 def evaluate(work: Work, dataset: "Dataset", plan: Plan, baselines: list[Baseline], folds: list[Fold]) -> None:
     """Score the delivered model on train, validation and (now, once) test rows; everything goes to ``run.json``."""
     with work.stage("evaluate"):
-        scorer = load_scorer(work.folder.model)
+        scorer = load_scorer(work.folder.model, trust_code=plan.model.holds_code)
         metrics: dict[str, JsonValue] = {}
         intervals: dict[str, JsonValue] = {}
         digests: dict[str, str] = {}

@@ -12,7 +12,7 @@ from trainwright.core.clock import Clock, SystemClock
 from trainwright.core.errors import ArtifactRefused, Stopped
 from trainwright.core.findings import finding_from_json
 from trainwright.core.jsonable import JsonValue
-from trainwright.fit.plan import judge_model
+from trainwright.fit.plan import is_code, judge_model
 from trainwright.fit.recorder import Listener, Recorder
 from trainwright.fit.stop import stop_on_signals
 from trainwright.run.checkpoints import read_checkpoint
@@ -21,7 +21,7 @@ from trainwright.run.files import drop_temporary, read_json, write_bytes, write_
 from trainwright.run.folder import RunFolder, create_run, open_run
 from trainwright.run.hashes import sha256_value
 from trainwright.run.lock import locked
-from trainwright.spec.load import LoadedSpec, Mistake, load
+from trainwright.spec.load import LoadedSpec, Mistake, load, spec_error
 from trainwright.stages.work import Work
 from trainwright.trackers.jsonl import EventLog
 
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from trainwright.data.pipelines import FeaturePipeline
 
 PARTS = ("train", "val", "test")
+_UNTRUSTED = (
+    "this is Python code, and a spec may not run code by itself",
+    "Read the file, then allow it with --trust-code (API: trust_code=True)",
+)
 
 
 def load_spec(
@@ -184,6 +188,9 @@ def _end_of_folds(folder: RunFolder) -> int:
 
 
 def _pipeline(loaded: LoadedSpec, *, trust_code: bool) -> "FeaturePipeline | None":
+    """The user's feature pipeline; no code of the spec's is run where the user did not allow it."""
+    if is_code(loaded.spec.architecture.model_type) and not trust_code:
+        raise spec_error([loaded.mistake("architecture.model_type", *_UNTRUSTED)])
     value = loaded.spec.data.feature_pipeline
     if value is None:
         return None

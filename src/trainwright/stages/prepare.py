@@ -1,8 +1,10 @@
 """The stages before training: data, plan, checks."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from trainwright.core import registry
 from trainwright.core.errors import DataRefused, SpecError
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.fit.jobs import Prepared, prepare_job
@@ -58,13 +60,35 @@ def _placed(work: Work, error: SpecError) -> SpecError:
 
 def plan_training(work: Work, dataset: "Dataset", *, simpler: str | None = None) -> Plan:
     """Settle the model (``simpler`` names another family), and write ``resolved.yaml`` with every value's origin."""
-    from trainwright.spec.resolve import resolved_yaml
-
     plan = make_plan(work.loaded, dataset, threads=work.threads, simpler=simpler)
     work.add(plan.findings)
+    _write_resolved(work, dataset, plan)
+    return plan
+
+
+def choose_threads(work: Work, dataset: "Dataset", plan: Plan, prepared: Prepared) -> tuple[Plan, Prepared]:
+    """Settle the number of threads by measuring, where the engine can and the spec does not say.
+
+    Once in a run: it is part of the result, and a resume keeps it.
+    """
+    engine = registry.load("engines", plan.model.engine)
+    if work.loaded.spec.training.threads or "threads_measured" in work.record or not hasattr(engine, "choose_threads"):
+        return plan, prepared
+    with work.stage("threads"):
+        threads, finding = engine.choose_threads(prepared.job, work.threads)
+        work.threads = work.record["threads"] = threads
+        work.record["threads_measured"] = True
+        work.add([finding])
+    plan = replace(plan, threads=threads)
+    _write_resolved(work, dataset, plan)
+    return plan, replace(prepared, job=replace(prepared.job, threads=threads))
+
+
+def _write_resolved(work: Work, dataset: "Dataset", plan: Plan) -> None:
+    from trainwright.spec.resolve import resolved_yaml
+
     settled = settled_values(work, dataset, plan)
     write_text(work.folder.path / "resolved.yaml", resolved_yaml(work.loaded, settled))
-    return plan
 
 
 def settled_values(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, tuple[object, str]]:
@@ -76,7 +100,7 @@ def settled_values(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, tupl
         "architecture.model_type": (estimator or plan.model.family, "chosen"),
         "training.framework": (plan.model.engine, "the family's engine"),
         "training.device": (plan.device, "chosen"),
-        "training.threads": (plan.threads, "cores available"),
+        "training.threads": (plan.threads, "measured" if "threads_measured" in work.record else "cores available"),
         "training.metric": (plan.primary.name, "default for the task"),
         "training.rounds": (plan.model.rounds, "family default"),
     }

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _FORMATS = (".csv", ".parquet", ".jsonl")
 
 
-def score_rows(run: Path, data: "str | Path | pd.DataFrame", *, out: Path | None) -> PredictResult:
+def score_rows(
+    run: Path, data: "str | Path | pd.DataFrame", *, out: Path | None, trust_code: bool = False
+) -> PredictResult:
     """Read, check, transform and predict.
 
     Raises:
@@ -26,6 +28,7 @@ def score_rows(run: Path, data: "str | Path | pd.DataFrame", *, out: Path | None
         SpecError: the output's ending is none of .csv, .parquet, .jsonl.
     """
     from trainwright.data.conform import conform
+    from trainwright.data.images import PATH, refuse_other_rows
     from trainwright.data.read import read_table, table_from_frame
     from trainwright.data.store import load_schema
 
@@ -34,7 +37,7 @@ def score_rows(run: Path, data: "str | Path | pd.DataFrame", *, out: Path | None
         raise SpecError(f"predictions are written as {', '.join(_FORMATS)}, got {out.name!r}")
     if not folder.model.is_dir():
         raise ArtifactRefused(f"{run} has no model yet. `trainwright resume {run}` finishes it.")
-    scorer = load_scorer(folder.model)
+    scorer = load_scorer(folder.model, trust_code=trust_code)
     schema, target = load_schema(folder.data / "schema.json")
     spelled = read_json(folder.record).get("missing_values")
     missing = [str(s) for s in spelled] if isinstance(spelled, list) else None
@@ -42,8 +45,11 @@ def score_rows(run: Path, data: "str | Path | pd.DataFrame", *, out: Path | None
         table = read_table(Path(data), missing_values=missing)
     else:
         table = table_from_frame(data, missing_values=missing)
+    refuse_other_rows(table, schema)
     frame, findings = conform(table.frame, schema, target)
     predicted = prediction_frame(target, scorer.predict(frame))
+    if table.known:
+        predicted.insert(0, PATH, table.frame[PATH].to_numpy())
     if out is not None:
         write_bytes(out, _encode(predicted, out.suffix))
     return PredictResult(frame=predicted, path=out, findings=(*table.findings, *findings))

@@ -13,8 +13,16 @@ _FINDINGS_SHOWN = 12
 
 
 def init_command(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="A table: CSV, Parquet, Arrow, JSONL or NPZ; or a glob.")],
-    target: Annotated[str, typer.Option("--target", "-t", help="The column to predict, or column == 'value'.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA", help="A table (CSV, Parquet, Arrow, JSONL, NPZ; or a glob), or a folder or zip of images."
+        ),
+    ],
+    target: Annotated[
+        str | None,
+        typer.Option("--target", "-t", help="The column to predict, or column == 'value'; images have their label."),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The spec to write.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over an existing spec.")] = False,
     json: JsonFlag = False,
@@ -37,6 +45,7 @@ COMMANDS = (
         init_command,
         examples(
             "trainwright init churn.csv --target churned",
+            "trainwright init photos.zip",
             "trainwright init stays.parquet --target \"readmitted == '<30'\" -o readmission.yaml",
         ),
     ),

@@ -126,7 +126,7 @@ def _evidence(column: Column, task: Task, rows: OpenRows) -> GroupEvidence | Non
 def _could_be_code(column: Column, values: "pd.Series") -> bool:
     import numpy as np
 
-    if column.kind in (Kind.CONSTANT, Kind.DATETIME, Kind.BOOLEAN) or column.role == "time":
+    if column.kind in (Kind.CONSTANT, Kind.DATETIME, Kind.BOOLEAN, Kind.IMAGE) or column.role == "time":
         return False
     if values.dtype.kind == "f":
         present = values.to_numpy()[~np.isnan(values.to_numpy())]

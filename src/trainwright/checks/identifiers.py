@@ -45,7 +45,7 @@ def _identifies(column: Column, values: "pd.Series") -> str:
     import numpy as np
 
     present = values.dropna()
-    if column.kind in (Kind.DATETIME, Kind.CONSTANT, Kind.BOOLEAN) or len(present) < MIN_ROWS:
+    if column.kind in (Kind.DATETIME, Kind.CONSTANT, Kind.BOOLEAN, Kind.IMAGE) or len(present) < MIN_ROWS:
         return ""
     distinct = present.nunique() / len(present)
     if distinct < UNIQUE:

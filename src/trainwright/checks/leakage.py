@@ -1,7 +1,7 @@
 """Target leakage: a column that is the target again, or says nearly all of it."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trainwright.checks.contract import CheckResult, leak_result, not_checked
 from trainwright.checks.future import is_past
@@ -12,6 +12,7 @@ from trainwright.core.findings import Finding, Severity
 from trainwright.core.seeds import Seeds
 from trainwright.core.tasks import Task
 from trainwright.data.dataset import Column, Dataset, Kind
+from trainwright.data.pixels import traits
 
 NAME = "target_leakage"
 ROWS = 20_000  # assumption: the skill of one column is known to 1% from so many rows
@@ -27,7 +28,9 @@ DOMINANT, LEAD = (
     0.3,
 )  # alone so good, and so far ahead of all other columns together (motor_UPDRS: 0.9 and over 1)
 NAMED = 0.3  # a column that carries the target's name
+SIZE = 0.3  # what the size and colour mode of images say of the target (assumption: in mixed photographs, nothing)
 SPEARMAN = 0.999
+IMAGE_SIZE = "leak.image_size"
 SAME = 0.98  # rank correlation above which two columns count as one when "all others" are asked
 
 
@@ -68,6 +71,8 @@ def check_target_leakage(dataset: Dataset) -> CheckResult:
         f"Scored {len(features)} columns one by one on {look.rows.described}, on rows not fitted on{grouped}; "
         f"the strongest is {strongest} with a skill of {look.skills[strongest]:.3f} (0 a constant guess, 1 perfect)."
     )
+    if any(c.kind is Kind.IMAGE for c in features):
+        saw += " Of images only the size and colour mode were looked at."
     return leak_result(NAME, saw, [_finding(s) for s in _suspects(dataset, look)])
 
 
@@ -81,7 +86,7 @@ def find_suspects(dataset: Dataset) -> tuple[Suspect, ...]:
 
 
 def _look(dataset: Dataset, features: tuple[Column, ...]) -> _Look:
-    rows = sample(dataset, ROWS)
+    rows = _without_pixels(sample(dataset, ROWS), features)
     seeds = Seeds(0)
     folds = random_folds(len(rows), seeds.generator("folds"))
     skills = {c.name: _skill(c, rows, dataset.target.task, folds) for c in features}
@@ -92,6 +97,12 @@ def _look(dataset: Dataset, features: tuple[Column, ...]) -> _Look:
     return _Look(rows=rows, folds=folds, skills=skills, grouped_by=group)
 
 
+def _without_pixels(rows: OpenRows, features: tuple[Column, ...]) -> OpenRows:
+    """Images as their size and colour mode: those must not tell the target, what an image shows may."""
+    images = {c.name: traits(rows.frame[c.name]) for c in features if c.kind is Kind.IMAGE}
+    return replace(rows, frame=rows.frame.assign(**images)) if images else rows
+
+
 def _group(dataset: Dataset) -> str | None:
     """The group column of the spec, or one that the data shows beyond doubt."""
     named = [c.name for c in inputs(dataset) if c.role == "group"]
@@ -99,15 +110,16 @@ def _group(dataset: Dataset) -> str | None:
 
 
 def _skill(column: Column, rows: OpenRows, task: Task, folds: Folds) -> float:
-    is_category = column.kind in (Kind.CATEGORICAL, Kind.BOOLEAN, Kind.TEXT, Kind.IDENTIFIER)
+    is_category = column.kind in (Kind.CATEGORICAL, Kind.BOOLEAN, Kind.TEXT, Kind.IDENTIFIER, Kind.IMAGE)
     return column_skill(rows.frame[column.name], rows.y, task, folds, is_category=is_category)
 
 
 def _suspects(dataset: Dataset, look: _Look) -> list[Suspect]:
     task = dataset.target.task
     found: list[Suspect] = []
+    images = {c.name for c in dataset.schema.features if c.kind is Kind.IMAGE}
     for name, skill in look.skills.items():
-        if name == look.grouped_by:
+        if name == look.grouped_by or name in images:
             continue
         reason = _copy(look.rows, name, task) or _near_perfect(look, skill)
         if reason:
@@ -118,7 +130,8 @@ def _suspects(dataset: Dataset, look: _Look) -> list[Suspect]:
             continue
         reason = _suspicion(dataset, look, name, skill, certain)
         if reason and not is_past(dataset, name):
-            found.append(Suspect(column=name, certain=False, skill=skill, code="leak.target_suspicion", reason=reason))
+            code = IMAGE_SIZE if name in images else "leak.target_suspicion"
+            found.append(Suspect(column=name, certain=False, skill=skill, code=code, reason=reason))
     return found
 
 
@@ -148,6 +161,9 @@ def _near_perfect(look: _Look, skill: float) -> str:
 
 
 def _suspicion(dataset: Dataset, look: _Look, name: str, skill: float, certain: set[str]) -> str:
+    if dataset.schema[name].kind is Kind.IMAGE:
+        told = f"the size and colour mode of the images, not what they show, have a skill of {skill:.3f}"
+        return told if skill >= SIZE else ""
     if skill >= NEARLY:
         return f"alone it predicts the target with a skill of {skill:.3f}"
     if skill >= NAMED and _carries_name(name, dataset.target.name):
@@ -177,7 +193,7 @@ def _joint_of_others(dataset: Dataset, look: _Look, name: str, certain: set[str]
     own = rankdata(numbers(frame[name]), nan_policy="omit")
     others = []
     for column in dataset.schema.features:
-        if column.name in {name, look.grouped_by} | certain or column.kind is Kind.TEXT:
+        if column.name in {name, look.grouped_by} | certain or column.kind in (Kind.TEXT, Kind.IMAGE):
             continue
         ranks = rankdata(numbers(frame[column.name]), nan_policy="omit")
         both = ~(np.isnan(own) | np.isnan(ranks))
@@ -190,12 +206,15 @@ def _joint_of_others(dataset: Dataset, look: _Look, name: str, certain: set[str]
 
 def _finding(suspect: Suspect) -> Finding:
     column = suspect.column
+    fix = f"Add {column} to data.columns.ignore, or lift the check with checks: {{{NAME}: false}} if it is honest"
+    if suspect.code == IMAGE_SIZE:
+        fix = "Bring all images to one size and mode before training"
     return Finding(
         code=suspect.code,
         severity=Severity.ERROR if suspect.certain else Severity.WARNING,
         where=column,
         what=f"{'tells' if suspect.certain else 'may tell'} the target: {suspect.reason}",
         why="If it is not known before the target is, the model will fail in use however good its score.",
-        fix=f"Add {column} to data.columns.ignore, or lift the check with checks: {{{NAME}: false}} if it is honest",
+        fix=fix,
         evidence={"skill": round(suspect.skill, 4)},
     )

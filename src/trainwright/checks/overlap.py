@@ -105,8 +105,8 @@ def _bits(dataset: Dataset, features: list[str]) -> float:
     rows = sample(dataset, ENTROPY_ROWS, features)
     bits = 0.0
     for name in features:
-        if dataset.schema[name].kind is Kind.TEXT:
-            return math.inf  # nobody writes the same text twice by chance
+        if dataset.schema[name].kind in (Kind.TEXT, Kind.IMAGE):
+            return math.inf  # nobody writes the same text, or takes the same picture, twice by chance
         shares = np.bincount(codes(rows.frame[name]) + 1) / max(len(rows), 1)
         shares = shares[shares > 0]
         bits -= float((shares * np.log2(shares)).sum())

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from trainwright.checks.contract import CheckResult, plain_result
 from trainwright.checks.rows import codes, is_numeric, numbers
 from trainwright.core.findings import Finding, Severity
-from trainwright.data.dataset import Column, Dataset
+from trainwright.data.dataset import Column, Dataset, Kind
+from trainwright.data.pixels import traits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,10 @@ def check_schema(dataset: Dataset) -> CheckResult:
             what = "is missing from the validation rows"
             findings.append(_finding("schema.missing_column", Severity.ERROR, column.name, what))
             continue
-        findings += _differences(dataset, column, train[column.name], val[column.name])
+        before, after = train[column.name], val[column.name]
+        if column.kind is Kind.IMAGE:
+            before, after = traits(before), traits(after)
+        findings += _differences(dataset, column, before, after)
     saw = (
         f"Compared {len(dataset.schema.features)} feature columns of training and validation rows, "
         f"{dataset.split.strategy} split"

@@ -1,6 +1,6 @@
 """The canonical form of a column: one spelling of every value, so that training, test and later rows agree.
 
-numeric float64; boolean, categorical, text and identifier ``str`` with NaN for missing; datetime ``datetime64``.
+numeric float64; boolean, categorical, text, identifier and image ``str`` with NaN for missing; datetime ``datetime64``.
 """
 
 from collections.abc import Sequence

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     TEXT = "text"
     IDENTIFIER = "identifier"
     CONSTANT = "constant"
+    IMAGE = "image"
 
 
 Role: TypeAlias = Literal["feature", "target", "group", "time", "weight", "ignored"]
@@ -99,7 +100,8 @@ class Part:
 
     ``rows``: int64 ids, positions over the given files in order (train, then val, then test). ``frame``: every column
     but target and weight, canonical types: numeric float64 or int64, boolean and categorical and text and
-    identifier ``str`` (missing as NaN), datetime ``datetime64``. ``y``: float64 values or int64 class codes. ``weight``
+    identifier ``str`` (missing as NaN), datetime ``datetime64``, image ``str`` (`trainwright.data.pixels` says what it
+    holds). ``y``: float64 values or int64 class codes. ``weight``
     as given in the file, or None.
     """
 

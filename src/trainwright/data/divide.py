@@ -64,7 +64,8 @@ def divide(
 
 
 def _id_like(values: "pd.Series", named: Named) -> bool:
-    return str(values.name) not in named.kinds and looks_like_identifier(values)
+    decided = {*named.kinds, *named.known}
+    return str(values.name) not in decided and looks_like_identifier(values)
 
 
 def _together(data: "Data") -> bool:
@@ -138,6 +139,9 @@ def _schema(frame: "pd.DataFrame", positions: "np.ndarray", named: Named, target
 
 def _column(values: "pd.Series", positions: "np.ndarray", named: Named, target: Target) -> Column:
     name = str(values.name)
+    if name in named.known and name != named.target:
+        seen = values.iloc[positions]
+        return dataclasses.replace(named.known[name], missing=int(seen.isna().sum()), distinct=int(seen.nunique()))
     role, forced = named.role(name), named.kinds.get(name)
     if role == "target":
         forced = Kind.CATEGORICAL if target.task.is_classification else Kind.NUMERIC

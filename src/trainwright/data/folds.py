@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from trainwright.core.errors import DataRefused, SpecError
 from trainwright.core.seeds import Seeds
 from trainwright.data.canonical import row_hashes, time_numbers
+from trainwright.data.images import IMAGE, is_image_frame
 from trainwright.data.kinds import looks_like_identifier
 from trainwright.data.split import SplitInputs, strata_of, units_of
 
@@ -46,6 +47,8 @@ def make_folds(
 def _compared(part: "Part", columns: "Columns") -> list[str]:
     """The columns that make two rows equal: no identifiers, which make every row different."""
     hidden = {columns.group, columns.time, *columns.ignore}
+    if is_image_frame(part.frame):
+        return [IMAGE]
     names = [str(name) for name in part.frame.columns if name not in hidden]
     return [name for name in names if not looks_like_identifier(part.frame[name])]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, MemoryError)
+DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, MemoryError)
 """What zipfile and NumPy raise for damaged archives: among them unknown compression, encryption, a forged shape."""
 
 
@@ -146,7 +146,7 @@ def read_npz(path: Path) -> "pa.Table":
                 "Save it with a number or text dtype."
             ) from error
         raise DataRefused(f"{path}: an NPZ file is required, and it cannot be read: {error}") from error
-    except _DAMAGED_ZIP as error:
+    except DAMAGED_ZIP as error:
         raise DataRefused(f"{path}: an NPZ file is required, and it cannot be read: {error}") from error
     columns = _npz_columns(path, loaded)
     check_names(path, list(columns))

@@ -11,6 +11,7 @@ from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import FeatureStyle
 from trainwright.data.dataset import Kind, Schema
+from trainwright.data.pixels import THUMBNAIL, all_grey, thumbnails
 from trainwright.data.target import sort_classes
 
 if TYPE_CHECKING:
@@ -30,14 +31,17 @@ _FLOAT32_SAMPLE = 100_000
 _FLOAT32_LOSS = 0.05  # assumption: float32 may merge one in twenty of the different values in a sample of 100,000
 _PARTS = ("year", "month", "day", "weekday", "hour", "days")
 
-Use: TypeAlias = Literal["number", "flag", "category", "text", "moment"]
+_CHANNELS = ("red", "green", "blue")
+
+Use: TypeAlias = Literal["number", "flag", "category", "text", "moment", "pixels"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
     """One canonical column and what is made of it.
 
-    ``categories`` are the kept levels in code order; ``parts`` the parts of a date; ``indicator`` adds a 0/1 column
+    ``categories`` are the kept levels in code order; ``parts`` the parts of a date, or the channels of an image's
+    thumbnail (``grey``, or ``red``, ``green``, ``blue``); ``indicator`` adds a 0/1 column
     that says where the value is missing.
     """
 
@@ -61,7 +65,7 @@ class Inputs:
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """Names of the numeric inputs, in order: numbers, parts of dates, indicators."""
+        """Names of the numeric inputs, in order: numbers, parts of dates, pixels, indicators."""
         values = [n for one in self.columns for n in ([one.column] if one.use == "number" else _part_names(one))]
         return (*values, *(f"{one.column} (missing)" for one in self.columns if one.indicator))
 
@@ -76,6 +80,8 @@ class Inputs:
             elif one.use == "moment":
                 parts = moment_parts(frame[one.column])
                 made |= {f"{one.column}.{part}": parts[part].astype(self.dtype) for part in one.parts}
+            elif one.use == "pixels":
+                made |= dict(zip(_part_names(one), _pixel_columns(frame[one.column], one, self.dtype), strict=True))
         for one in self.columns:
             if one.indicator:
                 made[f"{one.column} (missing)"] = frame[one.column].isna().to_numpy().astype(self.dtype)
@@ -156,6 +162,10 @@ def _plan_one(values: "pd.Series", kind: Kind, style: FeatureStyle, findings: li
         return Input(column=name, use="moment", parts=varying or ("days",), indicator=indicator)
     if kind is Kind.TEXT:
         return Input(column=name, use="text")
+    if kind is Kind.IMAGE:
+        channels = ("grey",) if all_grey(values) else _CHANNELS
+        findings.append(_as_thumbnails(name, len(channels)))
+        return Input(column=name, use="pixels", parts=channels)
     counts = values.value_counts()
     if kind is Kind.BOOLEAN and len(counts) <= 2:
         levels = sort_classes([str(k) for k in counts.index])
@@ -252,7 +262,30 @@ def _varies(values: "np.ndarray") -> bool:
 
 
 def _part_names(one: Input) -> list[str]:
+    if one.use == "pixels":
+        places = [(y, x) for y in range(THUMBNAIL) for x in range(THUMBNAIL)]
+        return [f"{one.column}[{y},{x}].{channel}" for channel in one.parts for y, x in places]
     return [f"{one.column}.{part}" for part in one.parts]
+
+
+def _pixel_columns(values: "pd.Series", one: Input, dtype: str) -> "list[np.ndarray]":
+    """The pixels of thumbnails, 0 to 255: a column a channel and place, channel by channel."""
+    small = thumbnails(values)[..., : len(one.parts)].astype(dtype)
+    rows, height, width, channels = small.shape
+    return list(small.transpose(3, 1, 2, 0).reshape(channels * height * width, rows))
+
+
+def _as_thumbnails(name: str, channels: int) -> Finding:
+    size = f"{THUMBNAIL} x {THUMBNAIL}"
+    return Finding(
+        code="data.image_thumbnails",
+        severity=Severity.INFO,
+        where=name,
+        what=f"this model takes tables: images become {size} thumbnails, {THUMBNAIL**2 * channels} columns of pixels",
+        why="It sees colour and layout, and no detail.",
+        fix="Choose model_type: cnn to look at whole images",
+        evidence={"columns": THUMBNAIL**2 * channels},
+    )
 
 
 def _text_key(one: Input) -> str:

@@ -2,11 +2,11 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from trainwright.core.errors import SpecError
-from trainwright.data.dataset import Kind, Role
+from trainwright.data.dataset import Column, Kind, Role
 
 if TYPE_CHECKING:
     from trainwright.spec.models import Data, Split
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """Roles and kinds given by the user. ``value`` is the text of ``column == value``, or None."""
+    """Roles and kinds given by the user. ``value`` is the text of ``column == value``, or None.
+
+    ``known`` are columns that the reader made and knows (those of images).
+    """
 
     target: str
     expression: str
@@ -24,17 +27,20 @@ class Named:
     weight: str | None
     ignored: frozenset[str]
     kinds: Mapping[str, Kind]
+    known: Mapping[str, Column] = field(default_factory=dict)
 
     def role(self, column: str) -> Role:
         """The role of a column before its values are looked at."""
         roles: dict[str | None, Role] = {self.group: "group", self.time: "time", self.weight: "weight"}
         if column == self.target:
             return "target"
+        if column in self.known:
+            return self.known[column].role
         return roles.get(column, "ignored" if column in self.ignored else "feature")
 
 
-def named_columns(data: "Data", columns: Sequence[str]) -> Named:
-    """Read the target and the column lists of the spec.
+def named_columns(data: "Data", columns: Sequence[str], known: Mapping[str, Column] | None = None) -> Named:
+    """Read the target and the column lists of the spec; ``known`` are columns that the reader made.
 
     Raises:
         SpecError: no target, columns that do not exist (all of them, with the nearest), or two roles for one column.
@@ -64,6 +70,7 @@ def named_columns(data: "Data", columns: Sequence[str]) -> Named:
         weight=data.columns.weight,
         ignored=frozenset(data.columns.ignore),
         kinds=kinds,
+        known=known or {},
     )
     _refuse_two_roles(named)
     return named

@@ -11,6 +11,7 @@ from trainwright.core.jsonable import JsonValue, dumps
 from trainwright.core.seeds import Seeds
 from trainwright.data.dataset import Dataset, Target
 from trainwright.data.divide import divide
+from trainwright.data.images import refuse_without_classes
 from trainwright.data.kinds import ignored_finding
 from trainwright.data.named import Named, named_columns, read_as_text
 from trainwright.data.parts import Source, make_parts, seal
@@ -44,13 +45,17 @@ def load_dataset(
     tables = _read_all(data, base, frames or {})
     findings = [f for table in tables.values() for f in table.findings]
     fingerprint = _fingerprint({part: table.files for part, table in tables.items()}, base)
-    named = named_columns(data, [str(c) for c in tables["train"].frame.columns])
+    named = named_columns(data, [str(c) for c in tables["train"].frame.columns], tables["train"].known)
     sources, target, more = _with_targets(tables, named, task)
     findings += more
     del tables
     schema, rows, split, more = divide(sources, data, named, target, Seeds(seed))
     findings += more
-    findings += [ignored_finding(c) for c in schema.columns if c.role == "ignored" and c.name not in named.ignored]
+    findings += [
+        ignored_finding(c)
+        for c in schema.columns
+        if c.role == "ignored" and c.name not in {*named.ignored, *named.known}
+    ]
     parts, drift, more = make_parts(sources, rows, schema, named)
     findings += more + drift.get("val", [])
     test = seal(parts["test"], schema, named, drift.get("test", [])) if "test" in parts else None
@@ -79,6 +84,7 @@ def _read_all(data: "Data", base: Path, frames: "Mapping[str, pd.DataFrame]") ->
             table = read_table(path, missing_values=data.missing_values, base=base, text_columns=as_text)
         else:
             continue
+        refuse_without_classes(table, data.target)
         tables[part] = table
         as_text |= {str(c) for c in table.frame.columns if table.frame[c].dtype.kind not in "iufM"}
     if "train" not in tables:

@@ -2,13 +2,15 @@
 
 import glob
 import hashlib
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainwright.core.errors import DataRefused
 from trainwright.core.findings import Finding
+from trainwright.core.image_files import holds_images
+from trainwright.data.dataset import Column
 from trainwright.data.formats import frame_to_arrow, read_arrow, read_jsonl, read_npz, read_parquet
 from trainwright.data.text import check_names, read_delimited
 from trainwright.data.typed import MISSING_SPELLINGS, from_arrow, from_text
@@ -36,12 +38,14 @@ class FileFacts:
 class RawTable:
     """A table as read: columns of float64, int64, str (missing is NaN) and datetime64, before any kind is inferred.
 
-    Row i of ``frame`` is the i-th kept row over ``files`` in order.
+    Row i of ``frame`` is the i-th kept row over ``files`` in order. ``known`` are columns whose kind and role the
+    reader itself decided (those of images), by name.
     """
 
     frame: "pd.DataFrame"
     files: tuple[FileFacts, ...]
     findings: tuple[Finding, ...]
+    known: Mapping[str, Column] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +69,19 @@ def read_table(
 ) -> RawTable:
     """Read CSV, TSV (also .gz, .zst, .bz2), Parquet, Arrow/Feather, JSON lines or NPZ: one file, several, or a glob.
 
-    ``base`` is the folder relative paths start from. ``missing_values`` replaces `MISSING_SPELLINGS` and then counts in
-    typed formats too. ``text_columns`` stay text even where every value is a number.
+    A folder of images, a zip, a folder inside a zip or one image is read by `trainwright.data.images`. ``base`` is the
+    folder relative paths start from. ``missing_values`` replaces `MISSING_SPELLINGS` and then counts in typed formats
+    too. ``text_columns`` stay text even where every value is a number.
 
     Raises:
         DataRefused: there is no such file, or it is no table; the message says which and what to do.
         ArtifactRefused: an NPZ file that needs pickle.
         ResourceMissing: the table does not fit into free memory.
     """
+    if isinstance(paths, str | Path) and holds_images((base or Path()) / paths):
+        from trainwright.data.images import read_images
+
+        return read_images((base or Path()) / paths)
     files = _resolve(paths, base)
     raws = [_read_one(path) for path in files]
     _check_shards(raws)

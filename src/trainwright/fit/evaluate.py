@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from trainwright.data.dataset import Part, Target
 
+SAMPLE_BYTES = 20_000_000  # of image files (assumption: what can be handed on without a thought)
 SAMPLE_ROWS = 20  # assumption: enough to meet missing values and several classes, few enough to read
 
 
@@ -35,12 +36,15 @@ def write_predictions(path: Path, part: "Part", target: "Target", predicted: "np
 
     import numpy as np
 
+    from trainwright.data.images import PATH, is_image_frame
     from trainwright.run.files import write_bytes
 
     frame = prediction_frame(target, predicted)
     truth = np.asarray(target.classes, dtype=object)[part.y] if target.task.is_classification else part.y
     frame.insert(0, "row", part.rows)
     frame.insert(1, "target", truth)
+    if is_image_frame(part.frame):
+        frame.insert(2, PATH, part.frame[PATH].to_numpy())
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
     write_bytes(path, buffer.getvalue())
@@ -49,16 +53,22 @@ def write_predictions(path: Path, part: "Part", target: "Target", predicted: "np
 def write_sample(path: Path, part: "Part") -> None:
     """Store the first rows of a part as they go into `predict`, so that a receiver can check a loader against them.
 
-    A table that has a column ``row`` of its own gets no sample: the name is taken for the row ids.
+    A table that has a column ``row`` of its own gets no sample: the name is taken for the row ids. Of images the files
+    are stored too, in a zip beside it.
     """
     import io
 
+    from trainwright.data.images import PATH, is_image_frame, pack
     from trainwright.run.files import write_bytes
 
     if "row" in part.frame.columns:
         return
     frame = part.frame.head(SAMPLE_ROWS).copy()
-    frame.insert(0, "row", part.rows[:SAMPLE_ROWS])
+    if is_image_frame(frame):
+        files, count = pack(frame, most_bytes=SAMPLE_BYTES)
+        write_bytes(path.with_suffix(".zip"), files)
+        frame = frame[[PATH]].head(count)
+    frame.insert(0, "row", part.rows[: len(frame)])
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
     write_bytes(path, buffer.getvalue())

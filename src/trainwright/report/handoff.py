@@ -13,7 +13,7 @@ from trainwright.report.prompt import render_prompt
 from trainwright.report.reading import items, mapping, text
 from trainwright.report.receiver import receiver
 from trainwright.report.rendering import render_template
-from trainwright.run.files import write_json, write_text
+from trainwright.run.files import write_bytes, write_json, write_text
 from trainwright.run.hashes import sha256_file
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ SAMPLE_ROWS = 20  # enough to check a loader, few enough to read
 MANIFEST = "handoff/manifest.json"
 _APPEND_ONLY = "training_log.jsonl"
 _REWRITTEN = "run.json"
+_IMAGES = "sample.zip"
 
 
 def write(run: Path, facts: Facts) -> tuple[Finding, ...]:
@@ -33,12 +34,12 @@ def write(run: Path, facts: Facts) -> tuple[Finding, ...]:
     """
     folder = run / "handoff"
     findings = _write_sample(run, folder, facts)
-    has_sample = (folder / "sample.csv").is_file()
+    sample = next((name for name in ("sample.csv", _IMAGES) if (folder / name).is_file()), "")
     wanted, held = receiver(run), facts.held_out()
     write_text(folder / "prompt.md", render_prompt(facts))
     write_json(folder / "best_params.json", facts.record.get("best_params") or facts.model.get("params") or {})
     write_text(folder / "learning_curves.csv", _curves_csv(facts))
-    values = {"facts": facts, "to": wanted.to, "has_sample": has_sample, "part": held.part if held else "held-out"}
+    values = {"facts": facts, "to": wanted.to, "sample": sample, "part": held.part if held else "held-out"}
     write_text(folder / "README.md", render_template("handoff_readme.md.j2", values))
     write_json(run / MANIFEST, manifest(run, facts))
     return findings
@@ -86,7 +87,7 @@ def _write_sample(run: Path, folder: Path, facts: Facts) -> tuple[Finding, ...]:
     """The first held-out rows' predictions, and the rows themselves where the run kept some."""
     held = facts.held_out()
     if held is None:
-        for name in ("sample.csv", "sample_predictions.csv"):
+        for name in ("sample.csv", _IMAGES, "sample_predictions.csv"):
             (folder / name).unlink(missing_ok=True)
         return (_no_sample("the run stored no predictions"),)
     stored = run / "data" / "sample.parquet"
@@ -94,10 +95,17 @@ def _write_sample(run: Path, folder: Path, facts: Facts) -> tuple[Finding, ...]:
     if rows is not None and "row" in rows.columns:
         known = next((p for p in facts.predictions.values() if set(rows["row"]) <= set(p.rows.tolist())), None)
         if known is not None:
-            _write_csv(folder / "sample_predictions.csv", _predictions_of(known, [int(r) for r in rows["row"]]))
-            _write_csv(folder / "sample.csv", rows.drop(columns="row"))
+            predicted = _predictions_of(known, [int(r) for r in rows["row"]])
+            images = run / "data" / _IMAGES
+            if images.is_file():
+                write_bytes(folder / _IMAGES, images.read_bytes())
+                predicted.insert(1, "path", rows["path"].to_numpy())
+            else:
+                _write_csv(folder / "sample.csv", rows.drop(columns="row"))
+            _write_csv(folder / "sample_predictions.csv", predicted)
             return ()
-    (folder / "sample.csv").unlink(missing_ok=True)
+    for name in ("sample.csv", _IMAGES):
+        (folder / name).unlink(missing_ok=True)
     _write_csv(folder / "sample_predictions.csv", _predictions_of(held, held.rows[:SAMPLE_ROWS].tolist()))
     return ()
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from trainwright.core.image_files import holds_images, split_zip
 from trainwright.spec.mistakes import shown
 from trainwright.spec.source import neighbour
 
@@ -23,7 +24,7 @@ def locate(base: Path, text: str) -> Path:
 
 
 def path_problems(base: Path, text: str, *, many: bool) -> Iterator[tuple[str, str]]:
-    """Why a path cannot be used: (what, fix). ``many`` allows a glob."""
+    """Why a path cannot be used: (what, fix). ``many`` allows a glob, and a place of images."""
     if problem := _form_problem(text):
         yield problem
         return
@@ -36,7 +37,7 @@ def path_problems(base: Path, text: str, *, many: bool) -> Iterator[tuple[str, s
         if not found:
             yield f"no file matches {shown(text)}", f"Check the pattern; it is relative to {base}"
         for file in found:
-            if problem := _file_problem(base, text, file):
+            if problem := _file_problem(base, text, file, images=many and holds_images(file)):
                 yield problem
                 return
     except (OSError, ValueError) as error:
@@ -68,20 +69,22 @@ def _matches(base: Path, text: str) -> list[Path]:
     return sorted(path for path in found if not path.name.startswith("."))
 
 
-def _file_problem(base: Path, text: str, path: Path) -> tuple[str, str] | None:
+def _file_problem(base: Path, text: str, path: Path, *, images: bool) -> tuple[str, str] | None:
+    """What is wrong with one file; ``images``: a folder, or a folder inside a zip, will do."""
+    archive = split_zip(path) if images else None
     try:
-        mode = path.stat().st_mode
+        mode = (archive[0] if archive else path).stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         near = neighbour(path)
         fix = f"Did you mean {near}?" if near else f"Relative paths are relative to the spec's folder, {base}"
         return f"no such file: {shown(text)}", fix
     if not Path(text).is_absolute() and not path.resolve().is_relative_to(base.resolve()):
         return _outside(text)
-    if stat.S_ISDIR(mode):
-        return f"{shown(text)} is a folder", "Name a file, or a pattern such as data/*.parquet"
-    if not stat.S_ISREG(mode):
+    if stat.S_ISDIR(mode) and not images:
+        return f"{shown(text)} is a folder", "Name a file, a pattern such as data/*.parquet, or a folder of images"
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         return f"{shown(text)} is no regular file", "Write its content to a file first"
-    if not os.access(path, os.R_OK):
+    if not os.access(archive[0] if archive else path, os.R_OK):
         return f"{shown(text)} cannot be read: permission denied", "Check the file's permissions"
     return None
 

@@ -21,6 +21,8 @@ class SpecDraft:
     name: str
     train_path: str
     target: str
+    val_path: str | None = None
+    test_path: str | None = None
     task: str = "auto"
     ignore: tuple[tuple[str, str], ...] = ()
     group: tuple[str, str] | None = None
@@ -48,7 +50,9 @@ def write_spec(values: SpecDraft) -> str:
 
 
 def _data(values: SpecDraft) -> list[str]:
-    lines = ["data:", f"  train_path: {write(values.train_path)}", f"  target: {write(values.target)}"]
+    paths = {"train_path": values.train_path, "val_path": values.val_path, "test_path": values.test_path}
+    lines = ["data:", *(f"  {key}: {write(path)}" for key, path in paths.items() if path is not None)]
+    lines.append(f"  target: {write(values.target)}")
     return [*lines, *_split(values), *_columns(values)]
 
 

@@ -207,6 +207,7 @@ class Embeddings(nn.Module):
         self.register_buffer("chosen", torch.tensor(list(sizes), dtype=torch.long), persistent=False)
         self.register_buffer("offsets", torch.tensor(starts, dtype=torch.long), persistent=False)
         self.table = nn.Embedding(sum(slots), dim)
+        nn.init.uniform_(self.table.weight, -(dim**-0.5), dim**-0.5)  # as Gorishniy et al. 2021
 
     def forward(self, codes: Tensor) -> Tensor:
         """See the class."""
@@ -215,7 +216,7 @@ class Embeddings(nn.Module):
 
 
 class PlainNumbers(nn.Module):
-    """Numbers and their marks side by side: (B, N), (B, N) -> (B, 2 N)."""
+    """Each number with its mark: (B, N), (B, N) -> (B, 2 N)."""
 
     def __init__(self, columns: int) -> None:
         super().__init__()
@@ -223,7 +224,7 @@ class PlainNumbers(nn.Module):
 
     def forward(self, numbers: Tensor, missing: Tensor) -> Tensor:
         """See the class."""
-        return torch.cat([numbers, missing], dim=1)
+        return torch.stack([numbers, missing], dim=-1).flatten(1)
 
 
 class FlatTable(nn.Module):
@@ -254,8 +255,13 @@ class FlatTable(nn.Module):
         self.one_hot_scale = RobustScale(self.one_hot.width) if scale_one_hot else None
         self.embeddings = Embeddings(large, embedding) if large else None
         self.number_width = cast(int, self.numbers.width) if self.encoder.num_numbers else 0
-        # A table without any usable column still gives its rows one input, a zero.
-        self.width = max(1, self.number_width + self.one_hot.width + embedding * len(large))
+        # The widths of what stands for one column each, in order; a table without any usable column gives a zero.
+        per_number = self.number_width // max(1, self.encoder.num_numbers)
+        self.chunks = [per_number] * self.encoder.num_numbers
+        self.chunks += [1 if size == 2 else size for size in small.values() if size]
+        self.chunks += [embedding] * len(large)
+        self.chunks = self.chunks or [1]
+        self.width = sum(self.chunks)
 
     @torch.no_grad()
     def fit(self, rows: Tensor) -> None:

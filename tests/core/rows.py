@@ -12,6 +12,9 @@ def some_rows(task: Task, rows: int, seed: int = 0, *, ties: bool = False) -> tu
     if task is Task.REGRESSION:
         y = generator.gamma(3.0, 2.0, rows) + 0.1
         return y, np.abs(y + generator.normal(0, 1, rows)), weight
+    if task is Task.LANGUAGE:
+        y = generator.integers(1, 200, rows).astype(float)
+        return y, y * generator.uniform(0.5, 2.0, rows), weight
     classes = 2 if task is Task.BINARY else 4
     y = generator.permutation(np.arange(rows) % classes)
     raw = generator.gamma(1.0, 1.0, (rows, classes)) + 0.05

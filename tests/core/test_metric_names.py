@@ -126,14 +126,17 @@ def test_a_refused_name_is_answered_with_the_nearest(written, task, words):
 
 
 def test_defaults_come_first():
-    assert [default_metric(t).name for t in Task] == ["roc_auc", "log_loss", "rmse"]
+    assert [default_metric(t).name for t in Task] == ["roc_auc", "log_loss", "rmse", "bits_per_character"]
     assert all(metrics_for(t)[0] == default_metric(t) for t in Task)
     assert "f1" not in {m.name for m in metrics_for(Task.MULTICLASS)}
 
 
 def test_only_metrics_that_move_with_every_prediction_are_smooth():
     smooth = {m.name for task in Task for m in metrics_for(task) if m.smooth}
-    assert smooth == {"roc_auc", "pr_auc", "log_loss", "brier", "rmse", "mae", "r2", "mape", "rmsle"}
+    assert smooth == {
+        "roc_auc", "pr_auc", "log_loss", "brier", "rmse", "mae", "r2", "mape", "rmsle",
+        "bits_per_character", "nats_per_character", "perplexity",
+    }  # fmt: skip
     assert not find("jaccard", Task.BINARY).smooth
     assert find("d2_log_loss_score", Task.BINARY).smooth
 

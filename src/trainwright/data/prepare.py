@@ -9,10 +9,12 @@ from trainwright.core.errors import DataRefused, SpecError
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, dumps
 from trainwright.core.seeds import Seeds
+from trainwright.core.tasks import Task
 from trainwright.data.dataset import Dataset, Target
 from trainwright.data.divide import divide
 from trainwright.data.images import refuse_without_classes
 from trainwright.data.kinds import ignored_finding
+from trainwright.data.language import load_language
 from trainwright.data.named import Named, named_columns, read_as_text
 from trainwright.data.parts import Source, make_parts, seal
 from trainwright.data.read import FileFacts, RawTable, read_table, table_from_frame
@@ -42,6 +44,8 @@ def load_dataset(
         SpecError: no target, or a column named in the spec that the table does not have.
         DataRefused: the data cannot be used; the message says why and what to do.
     """
+    if task == Task.LANGUAGE:
+        return load_language(data, base=base, frames=frames or {})
     tables = _read_all(data, base, frames or {})
     findings = [f for table in tables.values() for f in table.findings]
     fingerprint = _fingerprint({part: table.files for part, table in tables.items()}, base)

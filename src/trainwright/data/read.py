@@ -82,7 +82,7 @@ def read_table(
         from trainwright.data.images import read_images
 
         return read_images((base or Path()) / paths)
-    files = _resolve(paths, base)
+    files = resolve_files(paths, base)
     raws = [_read_one(path) for path in files]
     _check_shards(raws)
     facts = tuple(_facts(raw.path, raw.rows) for raw in raws)
@@ -123,7 +123,12 @@ def table_from_frame(
     return RawTable(frame=typed, files=(facts,), findings=(*findings, *more))
 
 
-def _resolve(paths: str | Path | Sequence[str | Path], base: Path | None) -> list[Path]:
+def resolve_files(paths: str | Path | Sequence[str | Path], base: Path | None) -> list[Path]:
+    """The files that paths and globs name, in order; relative ones start from ``base``.
+
+    Raises:
+        DataRefused: there is no such file, or it is a folder.
+    """
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     files: list[Path] = []
     for one in given:

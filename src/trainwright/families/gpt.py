@@ -7,7 +7,7 @@ from trainwright.core.plan import FeatureStyle, ModelPlan
 from trainwright.core.tasks import Task
 from trainwright.families import _network_words as words
 from trainwright.families import _text_words as text
-from trainwright.families._param_rules import choice
+from trainwright.families._param_rules import choice, whole
 from trainwright.families.contract import ParamProblem, Range, Request
 
 ENGINES = ("torch",)
@@ -15,7 +15,8 @@ TASKS = frozenset({Task.LANGUAGE})
 SUMMARY = "Decoder language model: rotary positions, RMSNorm, squared ReLU, trained with Muon (PyTorch)"
 SOURCE = (
     "Blocks and first weights: Jordan et al. 2024, 'modded-nanogpt' (rotary positions, normalised queries and keys, "
-    "squared ReLU, zero projections). Optimiser: Jordan et al. 2024, 'Muon', at AdamW's update size (Liu et al. 2025). "
+    "squared ReLU, zero projections); hashed n-gram embeddings: Pagnoni et al. 2024, 'Byte Latent Transformer'. "
+    "Optimiser: Jordan et al. 2024, 'Muon', at AdamW's update size (Liu et al. 2025). "
     "Size: Karpathy's nanoGPT for a CPU (4 layers of 128). Rate, batch and schedule: chosen on validation rows of "
     "tiny_shakespeare. Search space: assumption, around the defaults."
 )
@@ -24,6 +25,7 @@ SPACE: Mapping[str, Range] = {
     "width": Range(choices=(64, 128, 192, 256, 384)),
     "layers": Range(low=2, high=8, integer=True),
     "dropout": Range(low=0.0, high=0.3),
+    "ngrams": Range(low=0, high=5, integer=True),
     "activation": Range(choices=("swiglu", "relu2")),
     "learning_rate": Range(low=1e-3, high=2e-2, log=True),
     "weight_decay": Range(low=1e-3, high=0.3, log=True),
@@ -40,6 +42,8 @@ _KNOWN = words.vocabulary(
     "gpt",
     rules={
         **text.BLOCK_RULES,
+        "ngrams": whole(0, 15),
+        "buckets": whole(1),
         "tokenizer": choice("auto", "char", "bpe"),
         "vocabulary": text.TOKEN_RULES["vocabulary"],
     },
@@ -58,6 +62,8 @@ def defaults(request: Request) -> dict[str, JsonValue]:
         "hidden_factor": 4.0,
         "activation": "relu2",
         "dropout": 0.0,
+        "ngrams": 3,
+        "buckets": 8192,
         "learning_rate": 4e-3,
         "weight_decay": 0.05,
         "batch_size": 16,

@@ -11,7 +11,7 @@ from trainwright.core import registry
 from trainwright.core.errors import SpecError, TrainwrightError
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue
-from trainwright.core.metrics import Metric, default_metric, find
+from trainwright.core.metrics import Metric, default_metric, find, loss_metric
 from trainwright.core.plan import ModelPlan
 from trainwright.core.tasks import TABLE_TASKS, Task
 from trainwright.data.dataset import Kind
@@ -49,6 +49,8 @@ _TWICE = {
     "label_smoothing": "label_smoothing",
 }
 
+_RIVALS = {"cnn": "images", "gpt": "texts", "ngram": "texts"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -79,6 +81,8 @@ def family_of(spec: "Spec") -> tuple[str, str]:
     if wanted.startswith("sklearn."):
         return "sklearn", wanted
     if wanted == "auto":
+        if spec.task == "language":
+            return "gpt" if importlib.util.find_spec("torch") is not None else "ngram", ""
         if spec.training.framework in _FRAMEWORK_FAMILY:
             return _FRAMEWORK_FAMILY[spec.training.framework], ""
         return next(family for family, module in _AUTO_FAMILY if importlib.util.find_spec(module) is not None), ""
@@ -122,7 +126,10 @@ def judge_model(loaded: "LoadedSpec") -> Iterable["Mistake"]:
 def _judge_family(loaded: "LoadedSpec", name: str, estimator: str) -> Iterable["Mistake"]:
     spec = loaded.spec
     family = load_family(name)
-    tasks = [Task(spec.task)] if spec.task != "auto" else sorted(family.TASKS)
+    tasks = [Task(spec.task)] if spec.task != "auto" else sorted(family.TASKS & TABLE_TASKS)
+    if not tasks:
+        yield loaded.mistake("task", f"{name} is a language model, and the task is auto", "write task: language")
+        return
     if tasks[0] not in family.TASKS:
         yield loaded.mistake("task", f"{name} has no {spec.task} model", f"it does: {', '.join(sorted(family.TASKS))}")
         return
@@ -249,7 +256,7 @@ def make_plan(loaded: "LoadedSpec", dataset: "Dataset", *, threads: int, simpler
                 code="plan.family_chosen",
                 severity=Severity.INFO,
                 where="architecture.model_type",
-                what=f"{name} was chosen, the strongest family installed for {'images' if name == 'cnn' else 'tables'}",
+                what=f"{name} was chosen, the strongest family installed for {_RIVALS.get(name, 'tables')}",
                 fix="Name another with architecture.model_type; `trainwright families` lists them",
             )
         )
@@ -357,7 +364,7 @@ def _metric(loaded: "LoadedSpec", path: str, task: Task) -> Metric:
 
 def _stopping(loaded: "LoadedSpec", task: Task, primary: Metric, model: ModelPlan) -> tuple[Metric, int, float]:
     stopping = loaded.spec.training.early_stopping
-    loss = find("log_loss" if task.is_classification else "rmse", task)
+    loss = loss_metric(task)
     watch = primary if primary.smooth else loss
     if stopping is None:
         return watch, 0, 0.0

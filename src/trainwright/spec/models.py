@@ -197,6 +197,9 @@ class Data(Section):
         description='The column to predict, or a comparison with one value: readmitted == "<30".',
         examples=["churned"],
     )
+    stretch: Annotated[StrictInt, Field(ge=2)] | None = Field(
+        None, description="Language models: characters a row of training text predicts.", examples=[256]
+    )
     columns: Columns = Columns()
     missing_values: Names | None = Field(
         None, description="Texts that mean missing, instead of the usual ones.", examples=[["?", "NA"]]
@@ -312,8 +315,10 @@ class Spec(Section):
     name: str | None = Field(None, description="Names the run folder; the file's name by default.", examples=["churn"])
     # numpy's legacy generators and scikit-learn take 32 bits
     seed: StrictInt = Field(42, ge=0, le=2**32 - 1, description="The root of all randomness.", examples=[42])
-    task: Annotated[Literal["auto", "binary", "multiclass", "regression"], AnyCase] = Field(
-        "auto", description="What kind of target; auto infers it and says so.", examples=["binary"]
+    task: Annotated[Literal["auto", "binary", "multiclass", "regression", "language"], AnyCase] = Field(
+        "auto",
+        description="What kind of target; auto infers it and says so. language: the next character of a text.",
+        examples=["binary"],
     )
     architecture: Architecture = Architecture()
     data: Data = Data()
@@ -331,3 +336,15 @@ class Spec(Section):
     tracking: Names = Field((), description="Trackers beside the run's own log: jsonl.", examples=[["jsonl"]])
     export: Names = Field(("native",), description="Export formats: native.", examples=[["native"]])
     handoff: Handoff = Handoff()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_has_its_own_defaults(cls, values: object) -> object:
+        """A language model is compared with n-grams, and judged on the last fifth of its text: a tenth each."""
+        if not isinstance(values, dict) or lower(values.get("task")) != "language":
+            return values
+        data = values.get("data")
+        if isinstance(data, dict) and not data.get("split") and not data.get("val_path"):
+            test = 0.0 if data.get("test_path") else 0.1
+            data = {**data, "split": {"val": 0.1, "test": test, "strategy": "time"}}
+        return {"baselines": ("dummy", "ngram"), **values, **({} if data is None else {"data": data})}

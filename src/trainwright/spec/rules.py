@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from trainwright.core import registry
 from trainwright.spec.mistakes import Mistake, nearest, shown
+from trainwright.spec.models import Columns
 from trainwright.spec.space import range_problems
 from trainwright.spec.target import TargetExpression, parse_target
 from trainwright.spec.vocabulary import example
@@ -27,7 +28,7 @@ _GROUP_OR_TIME = ("group", "time")
 def required(loaded: "LoadedSpec", *, frames: bool) -> Iterator[Mistake]:
     """A target and training rows."""
     data = loaded.spec.data
-    if data.target is None:
+    if data.target is None and loaded.spec.task != "language":
         yield loaded.mistake("data.target", "the target is missing", example("data.target"), code="missing")
     if data.train_path is None and not frames:
         path = "data.train_path"
@@ -121,6 +122,8 @@ def _split_column(loaded: "LoadedSpec") -> Iterator[Mistake]:
     if wanted is None:
         return
     path = "data.split.column"
+    if loaded.spec.task == "language":
+        return  # by position, whatever it is called
     if wanted.strategy not in _GROUP_OR_TIME:
         if wanted.column is not None:
             what = f"a column has no effect on a {wanted.strategy} split"
@@ -235,9 +238,33 @@ def search(loaded: "LoadedSpec") -> Iterator[Mistake]:
             yield loaded.mistake(f"{path}.{key}" if key else path, what, fix, code="range")
 
 
+def language(loaded: "LoadedSpec") -> Iterator[Mistake]:
+    """A language model has a text and no table: what is about rows and columns has no effect."""
+    spec = loaded.spec
+    if spec.task != "language":
+        if spec.data.stretch is not None:
+            what = "stretches are of texts, and the task is not language"
+            yield loaded.mistake("data.stretch", what, "Remove it, or write task: language", code="no_effect")
+        return
+    unused = {
+        "data.target": spec.data.target is not None,
+        "data.missing_values": spec.data.missing_values is not None,
+        "data.feature_pipeline": spec.data.feature_pipeline is not None,
+        "data.columns": spec.data.columns != Columns(),
+        "training.class_weight": spec.training.class_weight != "none",
+        "cross_validation": spec.cross_validation is not None,
+    }
+    for path, given in unused.items():
+        if given:
+            yield loaded.mistake(path, "it has no effect on a language model", "Remove it", code="no_effect")
+    if spec.data.split is not None and spec.data.split.strategy not in ("auto", "time"):
+        what = f"a text is cut by position; {spec.data.split.strategy} stretches would leak"
+        yield loaded.mistake("data.split.strategy", what, "Write strategy: time, or remove it")
+
+
 def _choose(name: str, known: Sequence[str]) -> str:
     near = nearest(name, known)
     return f"Did you mean {near}? Known: {', '.join(known)}" if near else f"Known: {', '.join(known)}"
 
 
-RULES = (names, epochs, architecture, target, split, cross_validation, column_roles, outputs, search)
+RULES = (names, epochs, architecture, target, split, cross_validation, column_roles, outputs, search, language)

@@ -1,4 +1,4 @@
-"""The floor every model must beat: class frequencies, or the mean."""
+"""The floor every model must beat: class frequencies, the mean, or how often each character occurs."""
 
 from collections.abc import Mapping
 
@@ -6,11 +6,12 @@ from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import FeatureStyle, ModelPlan
 from trainwright.core.tasks import Task
 from trainwright.families import _sklearn_params as checked
+from trainwright.families._ngram import ngram_plan
 from trainwright.families.contract import ParamProblem, Range, Request
 
-ENGINES = ("sklearn",)
+ENGINES = ("sklearn", "ngram")
 TASKS = frozenset(Task)
-SUMMARY = "Predicts class frequencies, or the mean (median, quantile): the floor every model must beat"
+SUMMARY = "Predicts class or character frequencies, or the mean (median, quantile): the floor every model must beat"
 SOURCE = "scikit-learn user guide 3.4.6: prior and mean minimise log loss and squared error without any feature"
 FEATURES: FeatureStyle = "ordinal"
 SPACE: Mapping[str, Range] = {}
@@ -20,11 +21,15 @@ _STRATEGIES = {True: ("prior", "most_frequent", "uniform"), False: ("mean", "med
 
 def defaults(request: Request) -> dict[str, JsonValue]:
     """The best constant."""
+    if request.task is Task.LANGUAGE:
+        return {}
     return {"strategy": "prior" if request.task.is_classification else "mean"}
 
 
 def problems(params: Mapping[str, JsonValue], request: Request) -> list[ParamProblem]:
     """Unknown names and strategies that are not for this task."""
+    if request.task is Task.LANGUAGE:
+        return [checked.unknown(name, ("no parameter",), "dummy") for name in params]
     known = ("strategy",) if request.task.is_classification else ("strategy", "quantile")
     found = [checked.unknown(name, known, "dummy") for name in params if name not in known]
     found += checked.choice(params, "strategy", _STRATEGIES[request.task.is_classification])
@@ -40,7 +45,9 @@ def problems(params: Mapping[str, JsonValue], request: Request) -> list[ParamPro
 
 
 def build(params: Mapping[str, JsonValue], request: Request) -> ModelPlan:
-    """A plan for DummyClassifier or DummyRegressor."""
+    """A plan for DummyClassifier or DummyRegressor; for a text, one that counts characters."""
+    if request.task is Task.LANGUAGE:
+        return ngram_plan("dummy", 1, {"tokenizer": "auto"})
     classify = request.task.is_classification
     merged = {**defaults(request), **params}
     return ModelPlan(

@@ -124,6 +124,14 @@ def fit(
     return features, features.transform(part.frame)
 
 
+def image_shape(part: "Part", schema: "Schema") -> tuple[int, ...]:
+    """(channels, height, width) that the images of a part get by default; empty where its rows are no images."""
+    if not any(column.kind is Kind.IMAGE for column in schema.features):
+        return ()
+    height, width, _ = _size(part.frame[IMAGE], "auto")
+    return (1 if all_grey(part.frame[IMAGE]) else 3, height, width)
+
+
 def load(folder: Path, facts: Mapping[str, JsonValue]) -> ImageFeatures:
     """What `ImageFeatures.save` wrote.
 

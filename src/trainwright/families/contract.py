@@ -30,7 +30,8 @@ class Request:
     """What the family needs to know about the work: the task, its size, and the spec's rounds if given.
 
     ``rows`` and ``columns`` count training rows and feature columns (0 when not known yet, as while a spec is only
-    being checked). ``target_is_count`` says that a regression target holds non-negative integers.
+    being checked). ``target_is_count`` says that a regression target holds non-negative integers. ``image`` is the
+    (channels, height, width) that images will have, empty where rows are none or nothing is known yet.
     """
 
     task: Task
@@ -40,6 +41,7 @@ class Request:
     rounds: int | None = None
     target_is_count: bool = False
     estimator: str = ""
+    image: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,11 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from itertools import product
+from typing import get_args
 
 from trainwright.core import registry
 from trainwright.core.jsonable import JsonValue, to_json
-from trainwright.core.plan import ModelPlan
+from trainwright.core.plan import FeatureStyle, ModelPlan
 from trainwright.core.tasks import Task
 from trainwright.families.contract import Family, Range, Request
 
@@ -59,7 +60,7 @@ class FamilyContract:
         assert family.SOURCE.strip(), "where the defaults come from must be said"
         assert family.TASKS
         assert set(family.TASKS) <= set(Task)
-        assert family.FEATURES in ("native", "ordinal", "scaled", "nonnegative")
+        assert family.FEATURES in get_args(FeatureStyle)
         assert family.ENGINES
 
     def test_ranges_are_whole(self, name: str) -> None:

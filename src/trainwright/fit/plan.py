@@ -320,6 +320,8 @@ def plan_model(
     Raises:
         SpecError: the family has no model for this task, or a parameter does not fit it.
     """
+    from trainwright.data.image_features import image_shape
+
     family = load_family(name)
     task = dataset.target.task
     request = Request(
@@ -330,6 +332,7 @@ def plan_model(
         rounds=rounds,
         target_is_count=dataset.target.is_count,
         estimator=estimator,
+        image=image_shape(dataset.train, dataset.schema),
     )
     problems = family.problems(params, request)
     if task not in family.TASKS:

@@ -116,6 +116,7 @@ def settled_values(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, tupl
 
 def best_params(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, JsonValue]:
     """The family's parameters as used: its defaults, the spec's values over them."""
+    from trainwright.data.image_features import image_shape
     from trainwright.families.contract import Request
 
     estimator = family_of(work.loaded.spec)[1]
@@ -127,6 +128,7 @@ def best_params(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, JsonVal
         rounds=work.loaded.spec.training.limit,
         target_is_count=dataset.target.is_count,
         estimator=estimator,
+        image=image_shape(dataset.train, dataset.schema),
     )
     return {**load_family(plan.model.family).defaults(request), **_given_params(work, plan)}
 

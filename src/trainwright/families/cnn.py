@@ -25,7 +25,6 @@ SPACE: Mapping[str, Range] = {
     "learning_rate": Range(low=0.02, high=0.4, log=True),
     "weight_decay": Range(low=1e-4, high=5e-3, log=True),
     "batch_size": Range(choices=(32, 64, 128)),
-    "label_smoothing": Range(choices=(0.0, 0.1)),
     "width": Range(choices=(16, 32, 64)),
     "depth": Range(choices=(1, 2)),
     "dropout": Range(choices=(0.0, 0.2)),

@@ -37,7 +37,6 @@ _TRAINING = words.Training(
     patience_share=0.5,
     optimizer={"name": "sgd", "momentum": 0.9, "nesterov": True},
     scheduler={"name": "one_cycle", "warmup": 0.25},
-    recipe={"channels_last": True},
 )
 _INPUT = ("image_size", "channels")
 """Parameters of the features, not of the network; both may be ``auto``."""

@@ -7,12 +7,13 @@ from trainwright.core import registry
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.metrics import compute
+from trainwright.data.pixels import THUMBNAIL
 from trainwright.engines.contract import Job
 from trainwright.fit.baselines import Baseline, beats, train_baseline
 from trainwright.fit.driver import Fitted, Rules, budget_finding, fit
 from trainwright.fit.folds import Fold, train_folds
 from trainwright.fit.jobs import Prepared, open_session
-from trainwright.fit.plan import Plan
+from trainwright.fit.plan import Plan, load_family
 from trainwright.run.checkpoints import read_checkpoint
 from trainwright.run.files import read_json, write_json
 from trainwright.stages.work import Work
@@ -50,8 +51,25 @@ def train_baselines(work: Work, dataset: "Dataset", plan: Plan) -> list[Baseline
             else:
                 trained.append(result)
             work.stop.raise_if_requested()
+        work.add(_on_thumbnails(plan, trained))
         write_json(path, {"metric": plan.primary.name, "baselines": trained})
     return trained
+
+
+def _on_thumbnails(plan: Plan, trained: list[Baseline]) -> list[Finding]:
+    """Say that baselines of a model of images saw less than it does."""
+    looked = [b.name for b in trained if b.name != "dummy" and load_family(b.name).FEATURES != "image"]
+    if plan.model.features != "image" or not looked:
+        return []
+    return [
+        Finding(
+            code="baseline.thumbnails",
+            severity=Severity.INFO,
+            where="baselines",
+            what=f"{', '.join(looked)} saw thumbnails of {THUMBNAIL} x {THUMBNAIL} pixels, as they take tables",
+            why="Their scores are what colour and layout alone are worth.",
+        )
+    ]
 
 
 def cross_validate(work: Work, dataset: "Dataset", plan: Plan) -> list[Fold]:

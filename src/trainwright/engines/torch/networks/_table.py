@@ -14,7 +14,6 @@ from typing import Literal, TypeAlias, cast
 import torch
 from torch import Tensor, nn
 
-from trainwright.core.jsonable import JsonValue
 from trainwright.engines.torch.networks.contract import Inputs
 
 Scaling: TypeAlias = Literal["robust", "quantile", "standard"]
@@ -151,8 +150,8 @@ class TableEncoder(nn.Module):
             cells = rows[:, column].double()
             present = cells[cells.isfinite()].sort().values
             self.had_missing[i] = float(len(present) < len(cells))
-            if len(present):
-                cast(RobustScale, self.scale).fit(i, present)
+            # An empty column is a constant one: its scale makes 0 of every cell to come.
+            cast(RobustScale, self.scale).fit(i, present if len(present) else cells.new_zeros(1))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See the class."""
@@ -305,20 +304,6 @@ ACTIVATIONS: Mapping[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
 }
-
-
-def whole(params: Mapping[str, JsonValue], name: str) -> int:
-    """A parameter that its family made a whole number."""
-    value = params[name]
-    assert isinstance(value, int), name
-    return value
-
-
-def number(params: Mapping[str, JsonValue], name: str) -> float:
-    """A parameter that its family made a number."""
-    value = params[name]
-    assert isinstance(value, int | float), name
-    return float(value)
 
 
 def _scaled(x: Tensor, center: Tensor, factor: Tensor) -> Tensor:

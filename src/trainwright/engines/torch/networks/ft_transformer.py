@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn.functional import relu, scaled_dot_product_attention
 
 from trainwright.core.jsonable import JsonValue
-from trainwright.engines.torch.networks._table import Embeddings, TableEncoder, number, whole
+from trainwright.engines.torch.networks._params import number, whole
+from trainwright.engines.torch.networks._table import Embeddings, TableEncoder
 from trainwright.engines.torch.networks.contract import Inputs
 
 

@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.core.jsonable import JsonValue
-from trainwright.engines.torch.networks._table import FlatTable, PlainNumbers, activation, number, whole
+from trainwright.engines.torch.networks._params import number, whole
+from trainwright.engines.torch.networks._table import FlatTable, PlainNumbers, activation
 from trainwright.engines.torch.networks.contract import Inputs
 
 _ROWS_TO_START_FROM = 8192  # for the data-driven first weights; assumption: more changes a deviation by under 1%

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from trainwright.core.jsonable import JsonValue
 from trainwright.engines.torch.networks._norms import BatchNorm1d
-from trainwright.engines.torch.networks._table import FlatTable, activation, number, whole
+from trainwright.engines.torch.networks._params import number, whole
+from trainwright.engines.torch.networks._table import FlatTable, activation
 from trainwright.engines.torch.networks.contract import Inputs
 
 

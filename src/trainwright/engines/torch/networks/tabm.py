@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.core.jsonable import JsonValue
-from trainwright.engines.torch.networks._table import FlatTable, number, whole
+from trainwright.engines.torch.networks._params import number, whole
+from trainwright.engines.torch.networks._table import FlatTable
 from trainwright.engines.torch.networks.contract import Inputs
 
 

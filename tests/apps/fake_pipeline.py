@@ -109,7 +109,13 @@ class FakePipeline(ModuleType):
         return [{"name": "lightgbm", "summary": "boosted trees", "tasks": ["binary"], "engines": ["lightgbm"]}]
 
     def predict(
-        self, run: Path, data: str, *, out: Path | None = None, listener: Callable[[Event], None] | None = None
+        self,
+        run: Path,
+        data: str,
+        *,
+        out: Path | None = None,
+        trust_code: bool = False,
+        listener: Callable[[Event], None] | None = None,
     ) -> "PredictAnswer":
         """Three predictions."""
         import pandas as pd

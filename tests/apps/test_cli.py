@@ -82,7 +82,6 @@ def test_version(capfd: pytest.CaptureFixture[str]) -> None:
         (["trian"], "No such command 'trian'. Did you mean 'train'?"),
         (["train"], "Missing argument 'SPEC'"),
         (["train", "spec.yaml", "--jsn"], "No such option: --jsn"),
-        (["init", "data.csv"], "Missing option '--target'"),
         (["train", "a", "b"], "unexpected extra argument"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,9 @@ from trainwright.engines.torch import recipe as engine
 from trainwright.engines.torch.recipe import Recipe, recipe_from
 from trainwright.fit.recipe import recipe_values, with_training
 from trainwright.spec import loop
+from trainwright.spec.load import load
 from trainwright.spec.models import Training
+from trainwright.spec.resolve import resolved_yaml
 
 FAMILY: dict[str, JsonValue] = {
     "batch_size": 128,
@@ -97,3 +100,22 @@ def test_the_spec_accepts_the_engines_choices(section: type[loop.Section], key: 
     parts = typing.get_args(section.model_fields[key].annotation)
     literal = next(part for part in parts if typing.get_origin(part) is typing.Literal)
     assert typing.get_args(literal) == typing.get_args(names)
+
+
+def test_resolved_holds_the_recipe_with_its_origins_and_loads_again(tmp_path: Path) -> None:
+    text = "data: {train_path: t.csv, target: y}\ntraining: {scheduler: cosine, optimizer: {lr: 0.1}, epochs: 4}\n"
+    (tmp_path / "t.csv").write_text("x,y\n1,2\n")
+    (tmp_path / "spec.yaml").write_text(text)
+    loaded = load(tmp_path / "spec.yaml")
+    model = with_training(plan(FAMILY), loaded.spec.training)
+    settled: dict[str, tuple[object, str]] = {
+        f"training.{path}": (value, "family default") for path, value in recipe_values(model).items()
+    }
+    resolved = resolved_yaml(loaded, settled)
+    assert "    name: cosine  # given" in resolved
+    assert "    lr: 0.1  # given" in resolved
+    assert "    betas: [0.9, 0.95]  # family default" in resolved
+    assert "rounds:" not in resolved
+    (tmp_path / "again.yaml").write_text(resolved)
+    again = with_training(plan(FAMILY), load(tmp_path / "again.yaml").spec.training)
+    assert again == model

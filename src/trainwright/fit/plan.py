@@ -94,6 +94,11 @@ def family_of(spec: "Spec") -> tuple[str, str]:
     return name, ""
 
 
+def framework_of(engine: str) -> str:
+    """The framework's usual name: what a spec says for that engine."""
+    return next((name for name, folder in _FRAMEWORK_ENGINE.items() if folder == engine), engine)
+
+
 def is_code(model_type: str) -> bool:
     """Whether the model is Python code of the user's own."""
     return _own.is_file(model_type)

@@ -238,7 +238,10 @@ def _origins(spec: Spec, places: Mapping[str, Place], tree: Mapping[str, Value])
     for path, info in fields().items():
         if section_of(info.annotation) is not None and _value_at(spec, path) is not None:
             continue
-        written = _written(tree, path)
+        section, _, key = path.rpartition(".")
+        # `optimizer: sgd` is a text for the section's name.
+        by_name = key == "name" and isinstance(_written(tree, section), str)
+        written = _written(tree, section if by_name else path)
         inner = written if path in FREE_MAPPINGS and isinstance(written, dict) else {}
         for one in (path, *(f"{path}.{key}" for key in inner)):
             given = "override" if one in overridden else "given"

@@ -15,7 +15,7 @@ _HEAD = (
     "# Every value as used, and where it came from. This file is a spec and can be trained again;\n"
     "# relative paths start from the folder of the spec it was made from.\n"
 )
-_ONLY_WHERE_SET = frozenset({*LOOP_KEYS, "epochs"})
+_ONLY_WHERE_SET = frozenset({*LOOP_KEYS, "epochs", "rounds"})
 _ORIGINS = {"override": "override (-o)"}
 
 
@@ -41,9 +41,19 @@ def resolved_yaml(loaded: LoadedSpec, settled: Mapping[str, tuple[object, str]])
         node[key] = plain
     training = tree["training"]
     assert isinstance(training, dict)
-    # Keys for networks that nobody set and this engine does not read would only hide the others.
-    tree["training"] = {k: v for k, v in training.items() if v is not None or k not in _ONLY_WHERE_SET}
+    tree["training"] = _without_unset(training)
     return _HEAD + emit(tree, lambda path: _nearest(origins, path))
+
+
+def _without_unset(training: Mapping[str, object]) -> dict[str, object]:
+    """Keys for networks that nobody set, and this engine does not read, would only hide the others."""
+    kept: dict[str, object] = {}
+    for key, value in training.items():
+        if key in _ONLY_WHERE_SET and isinstance(value, Mapping):
+            kept[key] = {inner: one for inner, one in value.items() if one is not None}
+        elif value is not None or key not in _ONLY_WHERE_SET:
+            kept[key] = value
+    return kept
 
 
 def _holder(tree: dict[str, object], path: str) -> tuple[dict[str, object], str]:

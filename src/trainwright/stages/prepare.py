@@ -8,7 +8,7 @@ from trainwright.core import registry
 from trainwright.core.errors import DataRefused, SpecError
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.fit.jobs import Prepared, prepare_job
-from trainwright.fit.plan import Plan, family_of, load_family, make_plan
+from trainwright.fit.plan import Plan, family_of, framework_of, load_family, make_plan
 from trainwright.fit.recipe import recipe_values
 from trainwright.run.files import read_json, write_json, write_text
 from trainwright.spec.load import spec_error
@@ -98,20 +98,32 @@ def settled_values(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, tupl
         "name": (work.loaded.name, "from the file name"),
         "task": (dataset.target.task.value, "inferred from the target"),
         "architecture.model_type": (estimator or plan.model.family, "chosen"),
-        "training.framework": (plan.model.engine, "the family's engine"),
+        "training.framework": (framework_of(plan.model.engine), "the family's engine"),
         "training.device": (plan.device, "chosen"),
         "training.threads": (plan.threads, "measured" if "threads_measured" in work.record else "cores available"),
         "training.metric": (plan.primary.name, "default for the task"),
-        "training.rounds": (plan.model.rounds, "family default"),
+        _limit_key(work): (plan.model.rounds, "family default"),
     }
     if plan.model.family == family_of(work.loaded.spec)[0]:
         for path, value in recipe_values(plan.model).items():
-            settled[f"training.{path}"] = (value, "family default")
+            settled[f"training.{path}"] = (value, _origin(work, f"training.{path}"))
     given = _given_params(work, plan)
     for key, value in best_params(work, dataset, plan).items():
         if key not in given:
             settled[f"architecture.architecture_spec.{key}"] = (value, "family default")
     return settled
+
+
+def _limit_key(work: Work) -> str:
+    """The name the spec uses for the ceiling of rounds."""
+    return "training.epochs" if work.loaded.spec.training.epochs is not None else "training.rounds"
+
+
+def _origin(work: Work, path: str) -> str:
+    """``given`` or ``override`` where the spec set the value or a text for its whole section, else the family's."""
+    origins = work.loaded.origins
+    found = origins.get(path, origins.get(path.rpartition(".")[0], "default"))
+    return "family default" if found == "default" else found
 
 
 def best_params(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, JsonValue]:

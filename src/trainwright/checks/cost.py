@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NAME = "cost"
 SMALL, LARGE = 1_000, 4_000  # rows of the timed fits
+FEWEST, TOKENS = 32, 8  # at least a few batches; tokens that cost about as much as a row of a table (assumption)
 ROUNDS, LONGER = 5, 5  # rounds of the shorter fit, and times more of the longer one
 SECONDS = 20.0  # budget of each timed fit
 USEFUL_ROUNDS = 10  # fewer rounds make no model worth having (assumption)
@@ -37,7 +38,8 @@ def forecast(job: Job, clock: Clock) -> Forecast:
     The first fit of a process pays for imports, so one goes before the timed ones. Rounds are timed as a difference
     of two lengths, as starting an engine costs more than a few small rounds do.
     """
-    few, many = spread_rows(job, SMALL), spread_rows(job, LARGE)
+    share = _row_size(job)
+    few, many = spread_rows(job, max(SMALL // share, FEWEST)), spread_rows(job, max(LARGE // share, 4 * FEWEST))
     _timed(job, few, ROUNDS, clock)
     small, large = _per_round(job, few, clock), _per_round(job, many, clock)
     power = _power(job, few, many, small, large)
@@ -46,6 +48,11 @@ def forecast(job: Job, clock: Clock) -> Forecast:
     start = large.start_s
     measured = f"{len(many):,} rows: {large.round_s:.2g} s a {job.plan.unit}, growing as rows^{power:.1f}"
     return Forecast(at_most=start + a_round * job.plan.rounds, at_least=start + a_round * fewest, measured=measured)
+
+
+def _row_size(job: Job) -> int:
+    """How many rows of a table a row counts for: one for tables, an eighth of a stretch's tokens for texts."""
+    return max(1, int(job.train.X.shape[1]) // TOKENS) if job.plan.features in ("tokens", "language") else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

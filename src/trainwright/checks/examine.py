@@ -34,12 +34,14 @@ from trainwright.checks.overlap import NAME as SHARED_ROWS
 from trainwright.checks.overlap import check_shared_rows
 from trainwright.checks.schema import NAME as SCHEMA_DRIFT
 from trainwright.checks.schema import check_schema
+from trainwright.checks.shared_text import check_shared_text
 from trainwright.checks.target import IMBALANCE, TARGET, TINY, check_imbalance, check_target, check_tiny
 from trainwright.checks.time_order import NAME as TIME_LEAKAGE
 from trainwright.checks.time_order import check_time
 from trainwright.core.clock import Clock, SystemClock
 from trainwright.core.errors import SpecError
 from trainwright.core.registry import unknown
+from trainwright.core.tasks import Task
 from trainwright.data.dataset import Dataset
 from trainwright.engines.contract import Job
 
@@ -59,6 +61,8 @@ DATA_CHECKS: Mapping[str, DataCheck] = {
     TIME_LEAKAGE: check_time,
 }
 
+TEXT_CHECKS: Mapping[str, DataCheck] = {TINY: check_tiny, SHARED_ROWS: check_shared_text}
+"""What can be asked of a text without columns: that there is enough, and that its parts do not repeat each other."""
 
 MODEL_CHECKS = (FITS, SHAPE, PROBABILITIES, BEATS, MEMORISES)
 ENVIRONMENT_CHECKS = (DISK, MEMORY, THREADS, DEVICE)
@@ -84,7 +88,8 @@ def examine_data(
     """Run every data check. A check that the spec sets to false still runs, and its errors block nothing."""
     clock = clock or SystemClock()
     require_known(lifted or {})
-    return [_timed(partial(check, dataset), lifted, clock) for check in DATA_CHECKS.values()]
+    checks = TEXT_CHECKS if dataset.target.task is Task.LANGUAGE else DATA_CHECKS
+    return [_timed(partial(check, dataset), lifted, clock) for check in checks.values()]
 
 
 def examine_model(

@@ -24,6 +24,8 @@ FITS, SHAPE, PROBABILITIES, BEATS, MEMORISES = (
 ROWS, ROUNDS = 1_000, 60  # assumption: enough for a model that can learn to beat a guess, in a second or two
 JUDGED = 2_000  # rows a small model is judged on
 SECONDS = 20.0  # budget of each small training (assumption)
+_LOSS_NAMES = {Task.REGRESSION: "squared error", Task.LANGUAGE: "nats a character"}
+TEXT_SECONDS, TEXT_JUDGED = 5.0, 100  # of a language model, whose rows cost a thousand times a table's (assumption)
 SUM = 1e-6  # probabilities may sum to one within this (float32 engines reach 2e-7 a class)
 
 # Memorising: a few rows, each many times, as a leaf asks for 20 rows and more (LightGBM's min_data_in_leaf).
@@ -68,7 +70,7 @@ def check_model(job: Job, clock: Clock) -> list[CheckResult]:
     except Exception as error:  # noqa: BLE001 - a framework may raise anything; its message is the finding
         return _did_not_fit(job, f"{type(error).__name__}: {error}")
     saw = f"Trained {fit.rounds} {job.plan.unit}s on {fit.known.rows:,} rows in {fit.seconds:.1f} s"
-    saw += f" (cut short after {SECONDS:g} s)." if fit.cut_short else "."
+    saw += f" (cut short after {fit.seconds:.0f} s)." if fit.cut_short else "."
     shape = _check_shape(job, fit)
     results = [plain_result(FITS, "model", saw), shape]
     if shape.errors:
@@ -78,9 +80,11 @@ def check_model(job: Job, clock: Clock) -> list[CheckResult]:
 
 
 def loss(y: "np.ndarray", predicted: "np.ndarray", task: Task) -> float:
-    """Mean log loss of probabilities, or mean squared error of values; not finite where the predictions are not."""
+    """Mean log loss of probabilities, mean squared error of values, or nats a character; not finite where the predictions are not."""
     import numpy as np
 
+    if task is Task.LANGUAGE:
+        return float(predicted.sum() / y.sum())
     if task is Task.REGRESSION:
         return float(((y - predicted) ** 2).mean())
     return float(-np.log(np.clip(predicted[np.arange(len(y)), y], 1e-15, 1.0)).mean())
@@ -91,9 +95,11 @@ def _fit_small(job: Job, clock: Clock) -> _SmallFit:
 
     rows = spread_rows(job, ROWS)
     small = small_job(job, rows, rounds=ROUNDS)
-    new = None if job.val is None else subset(job.val, np.arange(min(JUDGED, job.val.rows)))
+    text = job.task is Task.LANGUAGE
+    judged, seconds = (TEXT_JUDGED, TEXT_SECONDS) if text else (JUDGED, SECONDS)
+    new = None if job.val is None else subset(job.val, np.arange(min(judged, job.val.rows)))
     with session(small) as opened:
-        trained = train(opened, clock, SECONDS)
+        trained = train(opened, clock, seconds)
         return _SmallFit(
             known=small.train,
             known_predicted=opened.predict(small.train.X),
@@ -117,7 +123,7 @@ def _did_not_fit(job: Job, message: str) -> list[CheckResult]:
 
 def _check_shape(job: Job, fit: _SmallFit) -> CheckResult:
     rows = fit.known.rows
-    wanted = (rows,) if job.task is Task.REGRESSION else (rows, job.num_classes)
+    wanted = (rows, job.num_classes) if job.task.is_classification else (rows,)
     got = tuple(fit.known_predicted.shape)
     saw = f"Predicted {rows:,} rows: shape {got}, {fit.known_predicted.dtype}."
     if got == wanted and fit.known_predicted.dtype == "float64":
@@ -135,7 +141,7 @@ def _check_probabilities(job: Job, fit: _SmallFit) -> CheckResult:
     bad = int((~np.isfinite(predicted)).sum())
     saw = f"{len(predicted):,} predictions, {bad} numbers not finite"
     problems = [f"{bad:,} predicted numbers are not finite"] if bad else []
-    if job.task is not Task.REGRESSION and not bad:
+    if job.task.is_classification and not bad:
         off = float(np.abs(predicted.sum(axis=1) - 1.0).max())
         saw += f", rows sum to one within {off:.1e}, from {predicted.min():.3g} to {predicted.max():.3g}"
         if off > SUM or predicted.min() < 0.0:
@@ -151,10 +157,10 @@ def _check_beats(job: Job, fit: _SmallFit) -> CheckResult:
     if fit.new is None or fit.new_predicted is None or not np.all(np.isfinite(fit.new_predicted)):
         return not_checked(BEATS, "model", "There are no validation rows with finite predictions to judge on.")
     if fit.cut_short:
-        return not_checked(BEATS, "model", f"The small training did not end within {SECONDS:g} s.")
-    guess = loss(fit.new.y, _guess(fit.known, fit.new.rows, job), job.task)
+        return not_checked(BEATS, "model", "The small training did not end within its time.")
+    guess = loss(fit.new.y, _guess(fit.known, fit.new, job), job.task)
     reached = loss(fit.new.y, fit.new_predicted, job.task)
-    name = "squared error" if job.task is Task.REGRESSION else "log loss"
+    name = _LOSS_NAMES.get(job.task, "log loss")
     saw = f"On {fit.new.rows:,} validation rows: {name} {reached:.4g}, {guess:.4g} for a constant guess."
     if reached < guess or job.plan.family == "dummy" or _names_better(job, fit.new, fit.new_predicted):
         return plain_result(BEATS, "model", saw)
@@ -170,16 +176,24 @@ def _names_better(job: Job, new: Table, predicted: "np.ndarray") -> bool:
     """
     import numpy as np
 
-    if job.task is Task.REGRESSION:
+    if not job.task.is_classification:
         return False
     right = float((predicted.argmax(axis=1) == new.y).mean())
     commonest = float(np.bincount(new.y).max() / new.rows)
     return right > commonest + 2.0 * float(np.sqrt(commonest * (1.0 - commonest) / new.rows))
 
 
-def _guess(known: Table, rows: int, job: Job) -> "np.ndarray":
+def _guess(known: Table, new: Table, job: Job) -> "np.ndarray":
+    """What a constant predicts for new rows, from known ones; of a text, how often each token occurs."""
     import numpy as np
 
+    rows = new.rows
+    if job.task is Task.LANGUAGE:
+        shares = np.bincount(known.X[:, 1:].clip(0).ravel(), minlength=job.vocabulary) + 1.0
+        shares[0] = 0.0
+        nats = np.append(-np.log(shares[1:] / shares.sum()), 0.0)  # the last entry is for padding and context
+        guessed: np.ndarray = nats[np.where(new.X[:, 1:] > 0, new.X[:, 1:] - 1, -1)].sum(axis=1)
+        return guessed
     if job.task is Task.REGRESSION:
         return np.full(rows, float(known.y.mean()))
     shares = (np.bincount(known.y, minlength=job.num_classes) + 1.0) / (known.rows + job.num_classes)
@@ -193,6 +207,8 @@ def _check_memory(job: Job, clock: Clock) -> CheckResult:
     if any(word in names for word in _CANNOT):
         return not_checked(MEMORISES, "model", f"A {job.plan.family} model cannot memorise rows by nature.")
     few = _different_rows(job)
+    if job.task is Task.LANGUAGE:
+        return not_checked(MEMORISES, "model", "A text model takes minutes to memorise even a few stretches.")
     if few is None:
         return not_checked(MEMORISES, "model", f"No {MEMORY_ROWS} training rows differ in features and target.")
     small = small_job(job, np.repeat(few, COPIES), rounds=MEMORY_ROUNDS)
@@ -208,7 +224,7 @@ def _check_memory(job: Job, clock: Clock) -> CheckResult:
         return plain_result(MEMORISES, "model", f"Tried to train on {MEMORY_ROWS} rows.", [finding])
     if trained.cut_short:
         return not_checked(MEMORISES, "model", f"{MEMORY_ROWS} rows took more than {SECONDS:g} s to train on.")
-    guess = loss(small.train.y, _guess(small.train, small.train.rows, job), job.task)
+    guess = loss(small.train.y, _guess(small.train, small.train, job), job.task)
     gone = 1.0 - loss(small.train.y, predicted, job.task) / guess if np.all(np.isfinite(predicted)) else 0.0
     saw = f"{len(few)} rows, {COPIES} copies each, {trained.rounds} {job.plan.unit}s: {gone:.0%} of the loss is gone."
     if gone >= LEARNT:

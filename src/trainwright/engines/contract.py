@@ -12,12 +12,13 @@ The session yields, the driver decides: a session never stops early, never evalu
 It imports its framework inside functions.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
+from trainwright.core.findings import Finding
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import ModelPlan
 from trainwright.core.seeds import Seeds
@@ -115,14 +116,19 @@ class Job:
 class Unit:
     """A block of training that was just done.
 
-    ``rounds``: rounds (trees, epochs) done in total. ``seconds``: the engine's time for this unit. ``values``: numbers
-    the framework computed anyway, finite or not. ``curves``: per-round values inside the unit (``val_loss``).
+    ``rounds``: whole rounds (trees, epochs) done in total; ``step``: steps done in the round that has begun, 0 where
+    ``whole``. A unit that ends inside a round is not evaluated, but may be saved and stopped at. ``seconds``: the
+    engine's time for this unit. ``values``: numbers the framework computed anyway, finite or not. ``curves``: per-round
+    values inside the unit (``val_loss``). ``statistics``: layer -> name -> value, the last ones taken in the unit.
     """
 
     rounds: int
     seconds: float
     values: Mapping[str, float] = field(default_factory=dict)
     curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    whole: bool = True
+    step: int = 0
+    statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +162,30 @@ class Model(Protocol):
     def predict(self, X: "Matrix") -> "Floats":
         """Shape (rows, classes) of probabilities, float64, rows summing to one; or (rows,) of values, float64."""
         ...
+
+
+@runtime_checkable
+class Continues(Protocol):
+    """A trained language model that can also say what comes next."""
+
+    def next_token(self, ids: "np.ndarray") -> "Floats":
+        """The probability of each token after ids of shape (L,), L from 1 (longer ones are read from their end):
+        (vocabulary,) float64."""
+        ...
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """A session that has something to say beside its units: a choice it made, a fallback it took."""
+
+    def findings(self) -> Sequence[Finding]:
+        """All findings so far, in order."""
+        ...
+
+
+def findings_of(session: "Session") -> tuple[Finding, ...]:
+    """What a session has found; nothing where it has no such method."""
+    return tuple(session.findings()) if isinstance(session, Tells) else ()
 
 
 class Session(Protocol):

@@ -121,6 +121,15 @@ class Counts:
                 nats[start : start + step] = np.bincount(rows, weights=losses, minlength=len(block))
         return nats
 
+    def next_token(self, ids: "np.ndarray") -> "np.ndarray":
+        """See `trainwright.engines.contract.Continues`."""
+        import numpy as np
+
+        history = np.abs(ids[-len(self.levels) :]).astype(np.int64)
+        every = np.arange(self.vocabulary)
+        rows = np.column_stack([np.tile(history, (self.vocabulary, 1)), every])
+        return self._probabilities(rows, every, np.full(self.vocabulary, len(history)))
+
     def _probabilities(self, ids: "np.ndarray", rows: "np.ndarray", at: "np.ndarray") -> "np.ndarray":
         """The probability of the token at each place."""
         import numpy as np

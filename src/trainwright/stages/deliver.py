@@ -7,6 +7,7 @@ from trainwright.core.errors import VerificationFailed
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.core.metrics import Interval, Metric, compute, overfit_gap
+from trainwright.core.tasks import Task
 from trainwright.fit.artifact import load_scorer, write_model
 from trainwright.fit.baselines import Baseline, beats
 from trainwright.fit.driver import Fitted
@@ -14,7 +15,8 @@ from trainwright.fit.evaluate import digest_of, measure, write_predictions, writ
 from trainwright.fit.folds import Fold
 from trainwright.fit.jobs import Prepared
 from trainwright.fit.plan import Plan
-from trainwright.run.files import read_json
+from trainwright.fit.samples import PROMPT, write_samples
+from trainwright.run.files import read_json, write_text
 from trainwright.run.hashes import sha256_value
 from trainwright.stages.prepare import best_params
 from trainwright.stages.training import baseline_findings
@@ -84,6 +86,9 @@ def evaluate(work: Work, dataset: "Dataset", plan: Plan, baselines: list[Baselin
             numbers[part.name] = values[plan.primary.name], interval
             digests[part.name] = digest_of(predicted)
         write_sample(work.folder.data / "sample.parquet", parts[-1])
+        if dataset.target.task is Task.LANGUAGE:
+            beginning = "".join(dataset.val.frame["text"].head(PROMPT).tolist())
+            write_text(work.folder.path / "samples.txt", write_samples(scorer, beginning, work.seeds))
         work.record |= {"metrics": metrics, "intervals": intervals}
         _note_primary(work, plan.primary, numbers)
         _note_baselines(work, plan, baselines, numbers["val"][0], test)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, cast
 from trainwright.core import registry
 from trainwright.core.errors import DataRefused, SpecError
 from trainwright.core.jsonable import JsonValue, to_json
+from trainwright.core.tasks import Task
+from trainwright.data.language import STRETCH
 from trainwright.fit.jobs import Prepared, prepare_job
 from trainwright.fit.plan import Plan, family_of, framework_of, load_family, make_plan
 from trainwright.fit.recipe import recipe_values
@@ -47,6 +49,8 @@ def read_data(work: Work) -> "Dataset":
         save_dataset_facts(dataset, work.folder.data)
         work.add(dataset.findings)
         work.record |= _data_facts(dataset)
+        if dataset.target.task is Task.LANGUAGE:
+            work.record["stretch"] = spec.data.stretch or STRETCH
         work.record["missing_values"] = to_json(spec.data.missing_values)
     return dataset
 
@@ -111,6 +115,8 @@ def settled_values(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, tupl
     for key, value in best_params(work, dataset, plan).items():
         if key not in given:
             settled[f"architecture.architecture_spec.{key}"] = (value, "family default")
+    if dataset.target.task is Task.LANGUAGE:
+        settled["data.stretch"] = (work.record["stretch"], "default")
     return settled
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainwright.core.errors import ArtifactRefused, SpecError
-from trainwright.fit.artifact import load_scorer
+from trainwright.core.tasks import Task
+from trainwright.fit.artifact import Scorer, load_scorer
 from trainwright.fit.evaluate import prediction_frame
 from trainwright.run.files import read_json, write_bytes
-from trainwright.run.folder import open_run
+from trainwright.run.folder import RunFolder, open_run
 from trainwright.stages.reports import PredictResult
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def score_rows(
         raise ArtifactRefused(f"{run} has no model yet. `trainwright resume {run}` finishes it.")
     scorer = load_scorer(folder.model, trust_code=trust_code)
     schema, target = load_schema(folder.data / "schema.json")
+    if target.task is Task.LANGUAGE:
+        return _score_text(folder, scorer, data, out)
     spelled = read_json(folder.record).get("missing_values")
     missing = [str(s) for s in spelled] if isinstance(spelled, list) else None
     if isinstance(data, str | Path):
@@ -53,6 +56,33 @@ def score_rows(
     if out is not None:
         write_bytes(out, _encode(predicted, out.suffix))
     return PredictResult(frame=predicted, path=out, findings=(*table.findings, *findings))
+
+
+def _score_text(
+    folder: RunFolder, scorer: Scorer, data: "str | Path | pd.DataFrame", out: Path | None
+) -> PredictResult:
+    """One row a stretch: where it begins, its characters, their nats (``prediction``), and bits a character."""
+    import numpy as np
+    import pandas as pd
+
+    from trainwright.data.language import STRETCH, TEXT, lengths, rows_of_file, rows_of_frame
+
+    recorded = read_json(folder.record).get("stretch")
+    stretch = recorded if isinstance(recorded, int) else STRETCH
+    frame = rows_of_file(Path(data), stretch) if isinstance(data, str | Path) else rows_of_frame(data, stretch)
+    nats, characters = scorer.predict(frame), lengths(frame)
+    predicted = pd.DataFrame(
+        {
+            "start": (np.cumsum(characters) - characters).astype(np.int64),
+            "characters": characters.astype(np.int64),
+            "prediction": nats,
+            "bits_per_character": nats / np.log(2) / np.maximum(characters, 1.0),
+            TEXT: frame[TEXT],
+        }
+    )
+    if out is not None:
+        write_bytes(out, _encode(predicted, out.suffix))
+    return PredictResult(frame=predicted, path=out, findings=())
 
 
 def _encode(frame: "pd.DataFrame", suffix: str) -> bytes:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from trainwright.core.jsonable import JsonValue
+from trainwright.core.tasks import Task
 from trainwright.report import tables
 from trainwright.report.facts import Facts
 from trainwright.report.figures import FIGURES
@@ -32,6 +33,7 @@ def render(facts: Facts) -> str:
             "params": yaml_block(_params(facts)),
             "engine_params": yaml_block(mapping(facts.model.get("params"))),
             "search": tables.search_table(facts, _params(facts)),
+            "samples": _samples(facts),
             "gap": _gap(facts),
             "card": card_yaml(facts),
             "environment": _environment(facts),
@@ -136,7 +138,8 @@ def _data(facts: Facts) -> list[str]:
     if facts.classes:
         shown = ", ".join(escape(c) for c in facts.classes[:20])
         lines.append(f"**Classes**: {len(facts.classes)} ({shown}{', and more' if len(facts.classes) > 20 else ''})")
-    lines.append(f"**Rows**: {rows or 'not recorded'}")
+    of = " stretches of the text" if facts.task is Task.LANGUAGE else ""
+    lines.append(f"**Rows**: {rows or 'not recorded'}{of}")
     lines.append(
         f"**Columns**: {count(whole(data.get('columns')))}, {count(whole(data.get('features')))} used as features"
     )
@@ -170,6 +173,14 @@ def _figures(facts: Facts) -> dict[str, str]:
     links = {name: f"![{caption}](plots/{name}.png)" for name, (_, caption) in FIGURES.items() if name in present}
     curves = links.pop("learning_curves", "")
     return {"learning_curves": curves, "others": "\n\n".join(links.values())}
+
+
+def _samples(facts: Facts) -> str:
+    """What a language model wrote, as a block of text; empty for other models."""
+    path = facts.run / "samples.txt"
+    written = path.read_text(encoding="utf-8") if path.is_file() else ""
+    indented = "\n".join(f"    {line}".rstrip() for line in written.strip().splitlines())
+    return indented if written.strip() else ""
 
 
 def _gap(facts: Facts) -> dict[str, str]:

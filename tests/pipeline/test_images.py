@@ -39,7 +39,8 @@ def test_init_train_predict(project: Project) -> None:
     assert done.returncode == 0, done.stderr
     assert "model_type: cnn" in (project.folder / "spec.yaml").read_text()
     assert "target: label" in (project.folder / "spec.yaml").read_text()
-    run = project.train("-o", "training.threads=1", "-o", "training.epochs=4", "-o", "training.batch_size=32")
+    narrow = ("-o", "architecture.architecture_spec.width=8", "-o", "training.batch_size=32")
+    run = project.train("-o", "training.threads=1", "-o", "training.epochs=4", *narrow)
     record = json.loads((run / "run.json").read_text())
     assert record["metrics"]["test"]["accuracy"] > 0.9
     assert {"data.images_read", "data.image_pixels", "baseline.thumbnails"} <= {f["code"] for f in record["findings"]}

@@ -11,7 +11,7 @@ from trainwright.checks.words import has_code_word, stands_for_somebody
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.tasks import Task
 from trainwright.data.canonical import column_hashes
-from trainwright.data.dataset import Column, Dataset, Kind, Part
+from trainwright.data.dataset import OPAQUE, Column, Dataset, Kind, Part
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,7 +126,7 @@ def _evidence(column: Column, task: Task, rows: OpenRows) -> GroupEvidence | Non
 def _could_be_code(column: Column, values: "pd.Series") -> bool:
     import numpy as np
 
-    if column.kind in (Kind.CONSTANT, Kind.DATETIME, Kind.BOOLEAN, Kind.IMAGE) or column.role == "time":
+    if column.kind in (Kind.CONSTANT, Kind.DATETIME, Kind.BOOLEAN, *OPAQUE) or column.role == "time":
         return False
     if values.dtype.kind == "f":
         present = values.to_numpy()[~np.isnan(values.to_numpy())]

@@ -7,7 +7,7 @@ from trainwright.checks.contract import CheckResult, plain_result
 from trainwright.checks.rows import inputs, sample
 from trainwright.core.findings import Finding, Severity
 from trainwright.data.canonical import time_numbers
-from trainwright.data.dataset import Column, Dataset, Kind
+from trainwright.data.dataset import OPAQUE, Column, Dataset, Kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ def _identifies(column: Column, values: "pd.Series") -> str:
     import numpy as np
 
     present = values.dropna()
-    if column.kind in (Kind.DATETIME, Kind.CONSTANT, Kind.BOOLEAN, Kind.IMAGE) or len(present) < MIN_ROWS:
+    if column.kind in (Kind.DATETIME, Kind.CONSTANT, Kind.BOOLEAN, *OPAQUE) or len(present) < MIN_ROWS:
         return ""
     distinct = present.nunique() / len(present)
     if distinct < UNIQUE:

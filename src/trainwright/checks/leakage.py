@@ -11,7 +11,7 @@ from trainwright.checks.skill import Folds, column_skill, group_folds, joint_ski
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.seeds import Seeds
 from trainwright.core.tasks import Task
-from trainwright.data.dataset import Column, Dataset, Kind
+from trainwright.data.dataset import OPAQUE, Column, Dataset, Kind
 from trainwright.data.pixels import traits
 
 NAME = "target_leakage"
@@ -71,7 +71,7 @@ def check_target_leakage(dataset: Dataset) -> CheckResult:
         f"Scored {len(features)} columns one by one on {look.rows.described}, on rows not fitted on{grouped}; "
         f"the strongest is {strongest} with a skill of {look.skills[strongest]:.3f} (0 a constant guess, 1 perfect)."
     )
-    if any(c.kind is Kind.IMAGE for c in features):
+    if any(c.kind in OPAQUE for c in features):
         saw += " Of images only the size and colour mode were looked at."
     return leak_result(NAME, saw, [_finding(s) for s in _suspects(dataset, look)])
 
@@ -99,7 +99,7 @@ def _look(dataset: Dataset, features: tuple[Column, ...]) -> _Look:
 
 def _without_pixels(rows: OpenRows, features: tuple[Column, ...]) -> OpenRows:
     """Images as their size and colour mode: those must not tell the target, what an image shows may."""
-    images = {c.name: traits(rows.frame[c.name]) for c in features if c.kind is Kind.IMAGE}
+    images = {c.name: traits(rows.frame[c.name]) for c in features if c.kind in OPAQUE}
     return replace(rows, frame=rows.frame.assign(**images)) if images else rows
 
 
@@ -110,14 +110,14 @@ def _group(dataset: Dataset) -> str | None:
 
 
 def _skill(column: Column, rows: OpenRows, task: Task, folds: Folds) -> float:
-    is_category = column.kind in (Kind.CATEGORICAL, Kind.BOOLEAN, Kind.TEXT, Kind.IDENTIFIER, Kind.IMAGE)
+    is_category = column.kind in (Kind.CATEGORICAL, Kind.BOOLEAN, Kind.TEXT, Kind.IDENTIFIER, *OPAQUE)
     return column_skill(rows.frame[column.name], rows.y, task, folds, is_category=is_category)
 
 
 def _suspects(dataset: Dataset, look: _Look) -> list[Suspect]:
     task = dataset.target.task
     found: list[Suspect] = []
-    images = {c.name for c in dataset.schema.features if c.kind is Kind.IMAGE}
+    images = {c.name for c in dataset.schema.features if c.kind in OPAQUE}
     for name, skill in look.skills.items():
         if name == look.grouped_by or name in images:
             continue
@@ -161,7 +161,7 @@ def _near_perfect(look: _Look, skill: float) -> str:
 
 
 def _suspicion(dataset: Dataset, look: _Look, name: str, skill: float, certain: set[str]) -> str:
-    if dataset.schema[name].kind is Kind.IMAGE:
+    if dataset.schema[name].kind in OPAQUE:
         told = f"the size and colour mode of the images, not what they show, have a skill of {skill:.3f}"
         return told if skill >= SIZE else ""
     if skill >= NEARLY:
@@ -193,7 +193,7 @@ def _joint_of_others(dataset: Dataset, look: _Look, name: str, certain: set[str]
     own = rankdata(numbers(frame[name]), nan_policy="omit")
     others = []
     for column in dataset.schema.features:
-        if column.name in {name, look.grouped_by} | certain or column.kind in (Kind.TEXT, Kind.IMAGE):
+        if column.name in {name, look.grouped_by} | certain or column.kind in (Kind.TEXT, *OPAQUE):
             continue
         ranks = rankdata(numbers(frame[column.name]), nan_policy="omit")
         both = ~(np.isnan(own) | np.isnan(ranks))

@@ -9,7 +9,7 @@ from trainwright.checks.rows import codes, sample
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.tasks import Task
 from trainwright.data.canonical import row_hashes
-from trainwright.data.dataset import Dataset, Kind
+from trainwright.data.dataset import OPAQUE, Dataset, Kind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,7 +105,7 @@ def _bits(dataset: Dataset, features: list[str]) -> float:
     rows = sample(dataset, ENTROPY_ROWS, features)
     bits = 0.0
     for name in features:
-        if dataset.schema[name].kind in (Kind.TEXT, Kind.IMAGE):
+        if dataset.schema[name].kind in (Kind.TEXT, *OPAQUE):
             return math.inf  # nobody writes the same text, or takes the same picture, twice by chance
         shares = np.bincount(codes(rows.frame[name]) + 1) / max(len(rows), 1)
         shares = shares[shares > 0]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from trainwright.checks.contract import CheckResult, plain_result
 from trainwright.checks.rows import codes, is_numeric, numbers
 from trainwright.core.findings import Finding, Severity
-from trainwright.data.dataset import Column, Dataset, Kind
+from trainwright.data.dataset import OPAQUE, Column, Dataset
 from trainwright.data.pixels import traits
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def check_schema(dataset: Dataset) -> CheckResult:
             findings.append(_finding("schema.missing_column", Severity.ERROR, column.name, what))
             continue
         before, after = train[column.name], val[column.name]
-        if column.kind is Kind.IMAGE:
+        if column.kind in OPAQUE:
             before, after = traits(before), traits(after)
         findings += _differences(dataset, column, before, after)
     saw = (

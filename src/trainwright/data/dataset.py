@@ -25,6 +25,11 @@ class Kind(StrEnum):
     IDENTIFIER = "identifier"
     CONSTANT = "constant"
     IMAGE = "image"
+    ARRAY = "array"
+
+
+OPAQUE = (Kind.IMAGE, Kind.ARRAY)
+"""Kinds of which a frame holds a short text, while the content stays in its file (`trainwright.data.pixels`)."""
 
 
 Role: TypeAlias = Literal["feature", "target", "group", "time", "weight", "ignored"]
@@ -100,9 +105,9 @@ class Part:
 
     ``rows``: int64 ids, positions over the given files in order (train, then val, then test). ``frame``: every column
     but target and weight, canonical types: numeric float64 or int64, boolean and categorical and text and
-    identifier ``str`` (missing as NaN), datetime ``datetime64``, image ``str`` (`trainwright.data.pixels` says what it
-    holds). ``y``: float64 values or int64 class codes. ``weight``
-    as given in the file, or None.
+    identifier ``str`` (missing as NaN), datetime ``datetime64``, image and array ``str`` (`trainwright.data.pixels` and
+    `trainwright.data.arrays` say what it holds). ``y``: float64 values or int64 class codes. ``weight`` as given in the
+    file, or None.
     """
 
     name: str

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from trainwright.core.errors import DataRefused, SpecError
 from trainwright.core.seeds import Seeds
+from trainwright.data.arrays import ARRAY, is_array_frame
 from trainwright.data.canonical import row_hashes, time_numbers
 from trainwright.data.images import IMAGE, is_image_frame
 from trainwright.data.kinds import looks_like_identifier
@@ -47,8 +48,9 @@ def make_folds(
 def _compared(part: "Part", columns: "Columns") -> list[str]:
     """The columns that make two rows equal: no identifiers, which make every row different."""
     hidden = {columns.group, columns.time, *columns.ignore}
-    if is_image_frame(part.frame):
-        return [IMAGE]
+    for content, holds in ((IMAGE, is_image_frame), (ARRAY, is_array_frame)):
+        if holds(part.frame):
+            return [content]
     names = [str(name) for name in part.frame.columns if name not in hidden]
     return [name for name in names if not looks_like_identifier(part.frame[name])]
 

@@ -134,11 +134,29 @@ def read_npz(path: Path) -> "pa.Table":
     import numpy as np
     import pyarrow as pa
 
+    columns = _npz_columns(path, load_npz(path))
+    check_names(path, list(columns))
+    sizes = {name: len(values) for name, values in columns.items()}
+    if len(set(sizes.values())) > 1:
+        raise DataRefused(f"{path}: all arrays need the same number of rows, and they have {sizes}.")
+    return pa.table({name: pa.array(np.ascontiguousarray(values)) for name, values in columns.items()})
+
+
+def load_npz(path: Path) -> "dict[str, np.ndarray]":
+    """The arrays of an NPZ file by name, of any shapes.
+
+    Raises:
+        ArtifactRefused: an array of Python objects, which only pickle could read.
+        DataRefused: damaged.
+        ResourceMissing: they do not fit into free memory.
+    """
+    import numpy as np
+
     try:
         with zipfile.ZipFile(path) as archive:
             _check_fits(path, sum(item.file_size for item in archive.infolist()))
         with np.load(path, allow_pickle=False) as arrays:
-            loaded = {name: arrays[name] for name in arrays.files}
+            return {name: arrays[name] for name in arrays.files}
     except ValueError as error:
         if "allow_pickle" in str(error):
             raise ArtifactRefused(
@@ -148,12 +166,6 @@ def read_npz(path: Path) -> "pa.Table":
         raise DataRefused(f"{path}: an NPZ file is required, and it cannot be read: {error}") from error
     except DAMAGED_ZIP as error:
         raise DataRefused(f"{path}: an NPZ file is required, and it cannot be read: {error}") from error
-    columns = _npz_columns(path, loaded)
-    check_names(path, list(columns))
-    sizes = {name: len(values) for name, values in columns.items()}
-    if len(set(sizes.values())) > 1:
-        raise DataRefused(f"{path}: all arrays need the same number of rows, and they have {sizes}.")
-    return pa.table({name: pa.array(np.ascontiguousarray(values)) for name, values in columns.items()})
 
 
 def _npz_columns(path: Path, arrays: "dict[str, np.ndarray]") -> "dict[str, np.ndarray]":
@@ -167,7 +179,8 @@ def _npz_columns(path: Path, arrays: "dict[str, np.ndarray]") -> "dict[str, np.n
             columns |= {name if one else f"{prefix}{i}": values[:, i] for i in range(values.shape[1])}
         else:
             raise DataRefused(
-                f"{path}: arrays of one or two dimensions are required, and {name!r} has the shape {values.shape}."
+                f"{path}: arrays of one or two dimensions are required (or one of more, with the rows first), and "
+                f"{name!r} has the shape {values.shape}."
             )
     return columns
 

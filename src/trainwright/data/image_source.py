@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from trainwright.core.errors import DataRefused
 from trainwright.core.image_files import is_hidden, is_image_name, split_zip
-from trainwright.data.formats import DAMAGED_ZIP
+from trainwright.data.formats import DAMAGED_ZIP, load_npz
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MOST_BYTES = 256 * 2**20
 """Bytes of one image file, unpacked (assumption: the largest photographs are below 100 MB); more is a bomb or no
@@ -49,7 +52,7 @@ class ImageSource(Protocol):
 
 @contextmanager
 def open_source(path: Path) -> Iterator[ImageSource]:
-    """Open a folder, a zip, a folder inside a zip (``photos.zip/train``), or the folder of one image file.
+    """Open a folder, a zip, a folder inside a zip (``photos.zip/train``), the folder of one image file, or an NPZ file.
 
     Raises:
         DataRefused: there is no such place, the zip is damaged, or it names files outside of itself.
@@ -61,7 +64,7 @@ def open_source(path: Path) -> Iterator[ImageSource]:
                 f"{path}: a folder, a zip or an image is required, and there is nothing. "
                 "Relative paths start from the spec's folder."
             )
-        yield _Folder(path)
+        yield _Arrays(path) if path.suffix.lower() == ".npz" else _Folder(path)
         return
     try:
         archive = zipfile.ZipFile(found[0])
@@ -148,6 +151,42 @@ class _Zip:
             return self._archive.read(member)
         except DAMAGED_ZIP as error:
             raise NotReadable(str(error)) from error
+
+
+class _Arrays:
+    """Images in an array of an NPZ file, uint8 of shape (rows, height, width[, channels]): ``X/00012.ppm`` is a row."""
+
+    def __init__(self, path: Path) -> None:
+        self.place = str(path.absolute())
+        self._arrays = load_npz(path)
+
+    def listing(self) -> Listing:
+        names = [row_name(a, i) for a, rows in self._arrays.items() if rows.ndim > 2 for i in range(len(rows))]
+        return Listing(images=tuple(names), others=())
+
+    def read(self, name: str) -> bytes:
+        array, _, row = name.partition("/")
+        number = row.removesuffix(".ppm")
+        rows = self._arrays.get(array)
+        if rows is None or not number.isdecimal() or int(number) >= len(rows):
+            raise NotReadable("there is no such row in the file")
+        return portable(rows[int(number)])
+
+
+def row_name(array: str, row: int) -> str:
+    """The name of one row of an array, as if it were a file."""
+    return f"{array}/{row:05}.ppm"
+
+
+def portable(pixels: "np.ndarray") -> bytes:
+    """uint8 of shape (height, width), or with 1 or 3 channels first or last, as a portable pixmap (PGM or PPM)."""
+    import numpy as np
+
+    if pixels.ndim == 3 and pixels.shape[2] not in (1, 3):
+        pixels = np.moveaxis(pixels, 0, 2)
+    pixels = pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+    kind = "P5" if pixels.ndim == 2 else "P6"
+    return f"{kind} {pixels.shape[1]} {pixels.shape[0]} 255\n".encode() + np.ascontiguousarray(pixels).tobytes()
 
 
 def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:

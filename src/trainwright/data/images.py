@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from trainwright.core.errors import DataRefused
 from trainwright.core.findings import Finding, Severity
-from trainwright.data.dataset import Column, Kind, Schema
+from trainwright.data.dataset import OPAQUE, Column, Kind, Schema
 from trainwright.data.image_source import ImageSource, Listing, NotReadable, open_source
 from trainwright.data.pixels import decode, describe, each, is_reference, traits
 from trainwright.data.read import FileFacts, RawTable
@@ -73,7 +73,7 @@ def read_images(path: Path) -> RawTable:
         path=path, sha256=_digest(listing.images, seen), bytes=sum(one.bytes for one in seen), rows=len(frame)
     )
     findings = [_read(frame), *_unreadable(bad, len(seen)), *_others(listing), *_two_labels(frame), *unlabelled]
-    return RawTable(frame=frame, files=(facts,), findings=tuple(findings), known=_known(place))
+    return RawTable(frame=frame, files=(facts,), findings=tuple(findings), known=known_columns(place))
 
 
 def parts_of(path: Path) -> dict[str, Path]:
@@ -104,21 +104,24 @@ def refuse_without_classes(table: RawTable, target: str | None) -> None:
 
 
 def refuse_other_rows(table: RawTable, schema: Schema) -> None:
-    """Rows to predict must be images where training rows were, and only there.
+    """Rows to predict must be images (or arrays) where training rows were, and only there.
 
     A table that names image files is refused too: it could name any file of this machine.
 
     Raises:
         DataRefused: they are not.
     """
-    wanted = any(column.kind is Kind.IMAGE for column in schema.features)
-    if wanted and IMAGE not in table.known:
-        raise DataRefused(
-            f"{table.files[0].path}: this model was trained on images, so a folder or zip of images, or an image file, "
-            "is required, and this is a table."
-        )
-    if not wanted and IMAGE in table.known:
-        raise DataRefused(f"{table.files[0].path}: this model was trained on a table, and these are images.")
+    wanted = next((c.kind for c in schema.features if c.kind in OPAQUE), None)
+    given = next((c.kind for c in table.known.values() if c.kind in OPAQUE), None)
+    if wanted is given:
+        return
+    forms = {
+        Kind.IMAGE: "images: a folder or zip of them, an image file, or NPZ",
+        Kind.ARRAY: "arrays: an NPZ file",
+        None: "a table",
+    }
+    what = {Kind.IMAGE: "images", Kind.ARRAY: "arrays", None: "a table"}[given]
+    raise DataRefused(f"{table.files[0].path}: this model was trained on {forms[wanted]}; and this is {what}.")
 
 
 def is_image_frame(frame: "pd.DataFrame") -> bool:
@@ -174,10 +177,11 @@ def _written(name: str) -> str:
     return f"./{name}" if name[:1].isspace() else name
 
 
-def _known(place: str) -> dict[str, Column]:
+def known_columns(place: str, content: str = IMAGE, kind: Kind = Kind.IMAGE) -> dict[str, Column]:
+    """The columns that a reader of images or arrays makes, with their kinds and roles."""
     columns = (
-        (PATH, Kind.IDENTIFIER, "ignored", "where the image lies; a name is no feature"),
-        (IMAGE, Kind.IMAGE, "feature", "pixels of the image files"),
+        (PATH, Kind.IDENTIFIER, "ignored", f"where the {content} lies; a name is no feature"),
+        (content, kind, "feature", f"the content of each {content}"),
         (SOURCE, Kind.IDENTIFIER, "ignored", f"the place that was read: {Path(place).name}"),
     )
     return {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import FeatureStyle
+from trainwright.data.arrays import MEANS, means
 from trainwright.data.dataset import Kind, Schema
 from trainwright.data.pixels import THUMBNAIL, all_grey, thumbnails
 from trainwright.data.target import sort_classes
@@ -33,7 +34,7 @@ _PARTS = ("year", "month", "day", "weekday", "hour", "days")
 
 _CHANNELS = ("red", "green", "blue")
 
-Use: TypeAlias = Literal["number", "flag", "category", "text", "moment", "pixels"]
+Use: TypeAlias = Literal["number", "flag", "category", "text", "moment", "pixels", "means"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,9 @@ class Inputs:
                 made |= {f"{one.column}.{part}": parts[part].astype(self.dtype) for part in one.parts}
             elif one.use == "pixels":
                 made |= dict(zip(_part_names(one), _pixel_columns(frame[one.column], one, self.dtype), strict=True))
+            elif one.use == "means":
+                columns = means(frame[one.column]).astype(self.dtype).T
+                made |= dict(zip(_part_names(one), columns, strict=True))
         for one in self.columns:
             if one.indicator:
                 made[f"{one.column} (missing)"] = frame[one.column].isna().to_numpy().astype(self.dtype)
@@ -166,6 +170,9 @@ def _plan_one(values: "pd.Series", kind: Kind, style: FeatureStyle, findings: li
         channels = ("grey",) if all_grey(values) else _CHANNELS
         findings.append(_as_thumbnails(name, len(channels)))
         return Input(column=name, use="pixels", parts=channels)
+    if kind is Kind.ARRAY:
+        findings.append(_as_means(name))
+        return Input(column=name, use="means", parts=tuple(str(i) for i in range(MEANS)))
     counts = values.value_counts()
     if kind is Kind.BOOLEAN and len(counts) <= 2:
         levels = sort_classes([str(k) for k in counts.index])
@@ -273,6 +280,17 @@ def _pixel_columns(values: "pd.Series", one: Input, dtype: str) -> "list[np.ndar
     small = thumbnails(values)[..., : len(one.parts)].astype(dtype)
     rows, height, width, channels = small.shape
     return list(small.transpose(3, 1, 2, 0).reshape(channels * height * width, rows))
+
+
+def _as_means(name: str) -> Finding:
+    return Finding(
+        code="data.array_means",
+        severity=Severity.INFO,
+        where=name,
+        what=f"this model takes tables: arrays become the means of {MEANS} stretches of their values",
+        fix="Choose model_type: layers with input: array to look at whole arrays",
+        evidence={"columns": MEANS},
+    )
 
 
 def _as_thumbnails(name: str, channels: int) -> Finding:

@@ -69,9 +69,10 @@ def read_table(
 ) -> RawTable:
     """Read CSV, TSV (also .gz, .zst, .bz2), Parquet, Arrow/Feather, JSON lines or NPZ: one file, several, or a glob.
 
-    A folder of images, a zip, a folder inside a zip or one image is read by `trainwright.data.images`. ``base`` is the
-    folder relative paths start from. ``missing_values`` replaces `MISSING_SPELLINGS` and then counts in typed formats
-    too. ``text_columns`` stay text even where every value is a number.
+    A folder of images, a zip, a folder inside a zip or one image is read by `trainwright.data.images`, an NPZ file with
+    an array of three or more dimensions by `trainwright.data.arrays`. ``base`` is the folder relative paths start from.
+    ``missing_values`` replaces `MISSING_SPELLINGS` and then counts in typed formats too. ``text_columns`` stay text
+    even where every value is a number.
 
     Raises:
         DataRefused: there is no such file, or it is no table; the message says which and what to do.
@@ -83,9 +84,14 @@ def read_table(
 
         return read_images((base or Path()) / paths)
     files = resolve_files(paths, base)
+    if len(files) == 1 and files[0].suffix.lower() == ".npz":
+        from trainwright.data.arrays import read_arrays
+
+        if (arrays := read_arrays(files[0])) is not None:
+            return arrays
     raws = [_read_one(path) for path in files]
     _check_shards(raws)
-    facts = tuple(_facts(raw.path, raw.rows) for raw in raws)
+    facts = tuple(file_facts(raw.path, raw.rows) for raw in raws)
     findings = [f for raw in raws for f in raw.findings]
     frame, more = _typed_frame(raws, missing_values=missing_values, text_columns=frozenset(text_columns))
     if len(frame) == 0:
@@ -246,7 +252,8 @@ def _one_column(path: Path, name: str, parts: "list[pa.ChunkedArray]") -> "pa.Ch
     return pa.chunked_array([chunk for part in parts for chunk in part.chunks], type=parts[0].type)
 
 
-def _facts(path: Path, rows: int) -> FileFacts:
+def file_facts(path: Path, rows: int) -> FileFacts:
+    """The facts of a file, its bytes hashed."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):

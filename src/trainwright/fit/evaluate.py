@@ -53,15 +53,17 @@ def write_predictions(path: Path, part: "Part", target: "Target", predicted: "np
 def write_sample(path: Path, part: "Part") -> None:
     """Store the first rows of a part as they go into `predict`, so that a receiver can check a loader against them.
 
-    A table that has a column ``row`` of its own gets no sample: the name is taken for the row ids. Of images the files
+    A table that has a column ``row`` of its own gets no sample: the name is taken for the row ids; arrays get none
+    either. Of images the files
     are stored too, in a zip beside it.
     """
     import io
 
+    from trainwright.data.arrays import is_array_frame
     from trainwright.data.images import PATH, is_image_frame, pack
     from trainwright.run.files import write_bytes
 
-    if "row" in part.frame.columns:
+    if "row" in part.frame.columns or is_array_frame(part.frame):
         return
     frame = part.frame.head(SAMPLE_ROWS).copy()
     if is_image_frame(frame):

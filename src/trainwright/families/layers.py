@@ -17,8 +17,8 @@ TASKS = TABLE_TASKS
 SUMMARY = "Your network as a list of layers, shapes inferred and checked before training (PyTorch)"
 SOURCE = (
     "The layers are yours; without any, two of 256 units with dropout 0.1. Training: AdamW at 1e-3, as the MLP "
-    "defaults of Grinsztajn et al. 2022; weight decay 1e-4 and the space are inside those of the MLP of Gorishniy et al. "
-    "2021 (rate 1e-5 to 1e-2, decay 1e-6 to 1e-3, patience 16). 200 epochs at most: assumption."
+    "defaults of Grinsztajn et al. 2022; weight decay 1e-4 and the space are within those of the MLP of Gorishniy et "
+    "al. 2021 (rate 1e-5 to 1e-2, decay 1e-6 to 1e-3, patience 16). 200 epochs at most: assumption."
 )
 FEATURES: FeatureStyle = "native"
 SPACE: Mapping[str, Range] = {

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 PASSAGE = 64  # assumption: so many characters in the same order are a copy; names and phrases are shorter
+FEW = 5  # shared passages that may be chance or a refrain (assumption)
 SUSPICIOUS, LEAK = 0.01, 0.2  # assumption: shares of validation passages; refrains and headings stay below the first
 _BASE = 1_000_003  # of a polynomial hash modulo 2^64
 
@@ -29,7 +30,7 @@ def check_shared_text(dataset: Dataset) -> CheckResult:
         return leak_result(NAME, saw, [])
     finding = Finding(
         code="leak.shared_text",
-        severity=Severity.ERROR if share >= LEAK else Severity.WARNING,
+        severity=Severity.ERROR if share >= LEAK and shared >= FEW else Severity.WARNING,
         where="validation",
         what=f"{share:.1%} of the validation passages of {PASSAGE} characters are in the training text too",
         why="Text that was trained on tells nothing about other text.",

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from trainwright.core.errors import SpecError
-from trainwright.core.metrics import bootstrap_interval, compute, compute_all, default_metric, find, loss_metric, monitor
+from trainwright.core.metrics import (
+    bootstrap_interval,
+    compute,
+    compute_all,
+    default_metric,
+    find,
+    loss_metric,
+    monitor,
+)
 from trainwright.core.seeds import Seeds
 from trainwright.core.tasks import Task
 

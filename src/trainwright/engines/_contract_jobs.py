@@ -1,25 +1,32 @@
 """Small training jobs for the contract suite: each engine with each family that names it, on made-up tables."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from trainwright.core import registry
+from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import FeatureStyle, ModelPlan
 from trainwright.core.seeds import Seeds
 from trainwright.core.tasks import Task
+from trainwright.engines._contract_language import text_job
 from trainwright.engines.contract import Job, Table
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ROUNDS = 12
 """Few, so that the suite is quick; enough for several units with every engine."""
 
 TRAIN_ROWS, VAL_ROWS = 240, 60
 
-CLASSES = {Task.BINARY: 2, Task.MULTICLASS: 3, Task.REGRESSION: 0}
+CLASSES = {Task.BINARY: 2, Task.MULTICLASS: 3, Task.REGRESSION: 0, Task.LANGUAGE: 0}
 _ESTIMATORS = {
     Task.BINARY: "sklearn.linear_model.LogisticRegression",
     Task.MULTICLASS: "sklearn.linear_model.LogisticRegression",
     Task.REGRESSION: "sklearn.linear_model.Ridge",
+    Task.LANGUAGE: "",
 }
 
 
@@ -34,6 +41,7 @@ class Question:
     rounds: int | None
     target_is_count: bool
     estimator: str
+    image: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,16 @@ class Case:
         plan = cast("ModelPlan", family.build({}, question))
         if plan.unit == "fit":
             return plan
-        return cast("ModelPlan", family.build({}, replace(question, rounds=ROUNDS)))
+        return _small_steps(cast("ModelPlan", family.build({}, replace(question, rounds=ROUNDS))))
+
+
+def _small_steps(plan: ModelPlan) -> ModelPlan:
+    """Networks see several batches an epoch, in units that end inside it."""
+    recipe = plan.options.get("recipe")
+    if not isinstance(recipe, Mapping):
+        return plan
+    small: dict[str, JsonValue] = {**recipe, "batch_size": 32, "checkpoint_steps": 5}
+    return replace(plan, options={**plan.options, "recipe": small})
 
 
 def engine_cases(*engines: str) -> list[Case]:
@@ -75,8 +92,14 @@ def engine_cases(*engines: str) -> list[Case]:
         for engine in wanted
         for name, family in found
         if engine in family.ENGINES
-        for task in sorted(family.TASKS)
+        for task in sorted(family.TASKS & registry.load("engines", engine).CAPABILITIES.tasks)
+        if _runs_on(Case(engine, name, task))
     ]
+
+
+def _runs_on(case: Case) -> bool:
+    """Whether the family's plan for the task is for this engine: one with several engines chooses by task."""
+    return case.family == "sklearn" or case.plan().engine == case.engine
 
 
 def make_job(
@@ -92,6 +115,18 @@ def make_job(
 ) -> Job:
     """A small training job in the feature style of the plan."""
     plan = plan or case.plan()
+    if plan.features in ("tokens", "language"):
+        return text_job(
+            case.task,
+            CLASSES[case.task],
+            plan,
+            workdir,
+            threads=threads,
+            seed=seed,
+            weighted=weighted,
+            rows=(TRAIN_ROWS, VAL_ROWS),
+            with_val=with_val,
+        )
     train, sizes = make_table(case.task, plan.features, TRAIN_ROWS, stream=1, layout=layout, weighted=weighted)
     val, _ = make_table(case.task, plan.features, VAL_ROWS, stream=2, layout=layout, weighted=False)
     workdir.mkdir(parents=True, exist_ok=True)
@@ -133,6 +168,8 @@ def make_table(
         classes = CLASSES[task]
         y = np.digitize(signal, np.quantile(signal, np.linspace(0, 1, classes + 1)[1:-1])).astype(np.int64)
     sizes: tuple[int, ...] = ()
+    if style == "image":
+        return Table(X=_painted(signal, draw), y=y, weight=_weights(draw, rows) if weighted else None), ()
     if style in ("native", "ordinal") and layout == "dense":
         known, sizes = (np.full(rows, np.nan), (5, 0)) if style == "native" else (np.zeros(rows), (5, 1))
         numbers = np.column_stack([numbers, codes, known])
@@ -140,6 +177,21 @@ def make_table(
             numbers[draw.random(numbers.shape) < 0.05] = np.nan
     elif style == "nonnegative":
         numbers = np.clip((numbers + 3) / 6, 0, 1)
-    weight = np.where(draw.random(rows) < 0.5, 0.05, 5.0) if weighted else None
+    weight = _weights(draw, rows) if weighted else None
     matrix = scipy.sparse.csr_matrix(numbers) if layout == "sparse" else numbers
     return Table(X=matrix, y=y, weight=weight), sizes
+
+
+def _weights(draw: "np.random.Generator", rows: int) -> "np.ndarray":
+    import numpy as np
+
+    return np.where(draw.random(rows) < 0.5, 0.05, 5.0)
+
+
+def _painted(signal: "np.ndarray", draw: "np.random.Generator") -> "np.ndarray":
+    """Small colour images, (rows, 3, 16, 16) uint8: noise whose red brightens with the signal."""
+    import numpy as np
+
+    images = draw.normal(128, 20, (len(signal), 3, 16, 16))
+    images[:, 0] += 15 * signal[:, None, None]
+    return images.clip(0, 255).astype(np.uint8)

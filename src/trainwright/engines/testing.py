@@ -21,6 +21,7 @@ from trainwright.core.errors import ArtifactRefused, ResourceMissing, Trainwrigh
 from trainwright.core.plan import ModelPlan
 from trainwright.core.tasks import Task
 from trainwright.engines._contract_jobs import CLASSES, TRAIN_ROWS, VAL_ROWS, Case, engine_cases, make_job
+from trainwright.engines._contract_language import GUESS_NATS
 from trainwright.engines.contract import Job, ResumePolicy, Session, Unit
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def check_shape(predictions: "np.ndarray", task: Task, rows: int) -> None:
 
     assert predictions.dtype == np.float64
     assert np.isfinite(predictions).all()
-    if task is Task.REGRESSION:
+    if task in (Task.REGRESSION, Task.LANGUAGE):
         assert predictions.shape == (rows,)
         return
     assert predictions.shape == (rows, CLASSES[task])
@@ -123,7 +124,9 @@ class EngineContract:
         job = make_job(case, tmp_path / "work")
         with trained(job) as session:
             predictions = session.predict_part("train")
-        if case.task is Task.REGRESSION:
+        if case.task is Task.LANGUAGE:
+            assert predictions.sum() / job.train.y.sum() < GUESS_NATS
+        elif case.task is Task.REGRESSION:
             assert np.mean((predictions - job.train.y) ** 2) < np.var(job.train.y)
         else:
             assert np.mean(predictions.argmax(axis=1) == job.train.y) > 1.2 / CLASSES[case.task]
@@ -152,8 +155,8 @@ class EngineContract:
     def _saved_at_every_unit(self, job: Job, tmp_path: Path) -> tuple[list[Path], str]:
         saved: list[Path] = []
         with opened(job) as session:
-            for unit in session.units():
-                saved.append(tmp_path / f"state-{unit.rounds}")
+            for number, _ in enumerate(session.units(), start=1):
+                saved.append(tmp_path / f"state-{number}")
                 saved[-1].mkdir()
                 session.save(saved[-1])
             return saved, exported(session, tmp_path / "undisturbed")
@@ -280,8 +283,10 @@ def check_units(units: Sequence[Unit], plan: ModelPlan) -> None:
     import numpy as np
 
     rounds = [unit.rounds for unit in units]
+    positions = [(unit.rounds, unit.step) for unit in units]
     assert rounds, "at least one unit"
-    assert rounds == sorted(set(rounds))
+    assert positions == sorted(set(positions))
+    assert all((unit.step == 0) is unit.whole for unit in units)
     assert 1 <= rounds[-1] <= plan.rounds
     assert all(unit.seconds >= 0 for unit in units)
     for before, unit in zip([0, *rounds], units, strict=False):

@@ -23,8 +23,9 @@ _ESTIMATORS = {
     Task.BINARY: "sklearn.linear_model.LogisticRegression",
     Task.MULTICLASS: "sklearn.linear_model.LogisticRegression",
     Task.REGRESSION: "sklearn.linear_model.Ridge",
+    Task.LANGUAGE: "",
 }
-_CLASSES = {Task.BINARY: 2, Task.MULTICLASS: 4, Task.REGRESSION: 0}
+_CLASSES = {Task.BINARY: 2, Task.MULTICLASS: 4, Task.REGRESSION: 0, Task.LANGUAGE: 0}
 
 
 def requests(family: Family) -> Iterator[Request]:
@@ -91,6 +92,8 @@ class FamilyContract:
         family = load(name)
         for request in requests(family):
             known = sorted({*family.defaults(request), *family.SPACE})
+            if not known and request.task is Task.LANGUAGE:
+                continue  # character frequencies have no parameter to be near to
             for key in known or ["fit_intercept"]:
                 condition = family.SPACE[key].when if key in family.SPACE else {}
                 params: dict[str, JsonValue] = {other: values[0] for other, values in condition.items()}

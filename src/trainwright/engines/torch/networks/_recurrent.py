@@ -63,14 +63,14 @@ def _cell(cell: type[nn.LSTM] | type[nn.GRU], size: int, width: int) -> nn.Modul
     made = cell(size, width, batch_first=True)
     for name, weight in made.named_parameters():
         if name.startswith("weight_hh"):
-            for gate in weight.data.split(width):
-                nn.init.orthogonal_(gate)
+            for first in range(0, len(weight), width):
+                nn.init.orthogonal_(weight.data[first : first + width])
         elif name.startswith("weight_ih"):
             nn.init.xavier_uniform_(weight)
         else:
             nn.init.zeros_(weight)
-    if isinstance(made, nn.LSTM):
-        made.bias_ih_l0.data[width : 2 * width] = 1.0
+        if name == "bias_ih_l0" and isinstance(made, nn.LSTM):
+            nn.init.ones_(weight.data[width : 2 * width])
     return made
 
 

@@ -30,8 +30,8 @@ SPACE: Mapping[str, Range] = {
 }
 
 _TRAINING = words.Training(
-    epochs=20,
-    patience=6,  # assumption: under a cosine, what has not gained in six of twenty epochs will not
+    epochs=10,
+    patience=4,  # assumption: under a cosine, what has not gained in four of ten epochs will not
     optimizer={"name": "adamw", "betas": [0.9, 0.98]},
     scheduler={"name": "cosine", "warmup": 0.1},
     recipe={"clip_norm": 1.0},

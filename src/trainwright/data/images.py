@@ -9,6 +9,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -138,10 +139,11 @@ def locate(frame: "pd.DataFrame") -> list[tuple[str, str]]:
 def pack(frame: "pd.DataFrame", *, most_bytes: int) -> tuple[bytes, int]:
     """A zip of the files of the first rows, by ``path``, and how many rows are in it; equal files give equal bytes."""
     packed, rows, total = io.BytesIO(), 0, 0
-    with zipfile.ZipFile(packed, "w") as archive:
-        for place, name in locate(frame):
-            with open_source(Path(place)) as source:
-                data = source.read(name)
+    places = locate(frame)
+    with ExitStack() as stack, zipfile.ZipFile(packed, "w") as archive:
+        sources = {place: stack.enter_context(open_source(Path(place))) for place in {place for place, _ in places}}
+        for place, name in places:
+            data = sources[place].read(name)
             total += len(data)
             if total > most_bytes:
                 break

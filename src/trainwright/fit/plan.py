@@ -173,7 +173,7 @@ def _judge_keys(
 ) -> Iterable["Mistake"]:
     """Keys of ``training`` that this family's engine does not read, and a learning rate that is set twice."""
     training, params = loaded.spec.training, loaded.spec.architecture.architecture_spec
-    for key in LOOP_KEYS:
+    for key in (*LOOP_KEYS, "distributed"):
         if getattr(training, key) is not None and key not in capabilities.training_keys:
             what = f"{key} has no effect on {name}, which trains with {family.ENGINES[0]}"
             fix = "Remove it; the model's own parameters go under architecture.architecture_spec"

@@ -48,6 +48,18 @@ RateOrAuto: TypeAlias = Annotated[
 ]
 
 
+def _count_or_auto(value: object) -> object:
+    checked = _whole_or_auto(value)
+    if checked is None:
+        raise ValueError("a whole number above 0 or auto is needed, got null")
+    return checked
+
+
+def _by_strategy(value: object) -> object:
+    """``ddp`` for ``{strategy: ddp}``."""
+    return {"strategy": value} if isinstance(value, str) else value
+
+
 class Optimizer(Section):
     """The update rule. A name alone is enough: ``optimizer: sgd``."""
 
@@ -144,6 +156,30 @@ class Loop(Section):
         None, description="Steps between gradient statistics; 0 for none.", examples=[50]
     )
     augment: Augment | None = Field(None, description="Random changes of training images.", examples=[{"flip": True}])
+
+
+class Distributed(Section):
+    """One training by several processes. A strategy alone is enough: ``distributed: ddp``."""
+
+    strategy: Annotated[Literal["ddp", "fsdp"], AnyCase] = Field(
+        "ddp", description="ddp: every process holds all weights; fsdp: each a share of them.", examples=["ddp"]
+    )
+    processes: Annotated[
+        int | str,
+        validated_by(_count_or_auto),
+        WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]}),
+    ] = Field("auto", description="Processes on each machine; auto: one a GPU, one on a CPU.", examples=[2])
+    nodes: Annotated[StrictInt, Field(gt=0)] = Field(1, description="Machines that share the run folder.", examples=[2])
+
+
+class Spread(Section):
+    """The key of ``training`` that says by how many processes a network is trained."""
+
+    distributed: Annotated[Distributed | None, validated_by(_by_strategy)] = Field(
+        None,
+        description="Training by several processes: a strategy, or a mapping.",
+        examples=[{"strategy": "ddp", "processes": 2}],
+    )
 
 
 LOOP_KEYS = tuple(Loop.model_fields)

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from trainwright.core.units import Budget, Duration
-from trainwright.spec.loop import Loop
+from trainwright.spec.loop import Loop, Spread
 from trainwright.spec.section import AnyCase, Section, lower, validated_by
 
 Scalar: TypeAlias = bool | int | float | str | None
@@ -267,7 +267,7 @@ class EveryEngine(Section):
     )
 
 
-class Training(Loop, EveryEngine):
+class Training(Spread, Loop, EveryEngine):
     """How to train."""
 
     @property

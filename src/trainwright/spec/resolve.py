@@ -15,7 +15,7 @@ _HEAD = (
     "# Every value as used, and where it came from. This file is a spec and can be trained again;\n"
     "# relative paths start from the folder of the spec it was made from.\n"
 )
-_ONLY_WHERE_SET = frozenset({*LOOP_KEYS, "epochs", "rounds"})
+_ONLY_WHERE_SET = frozenset({*LOOP_KEYS, "distributed", "epochs", "rounds"})
 _ORIGINS = {"override": "override (-o)"}
 
 

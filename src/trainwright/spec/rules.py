@@ -65,6 +65,23 @@ def epochs(loaded: "LoadedSpec") -> Iterator[Mistake]:
         yield loaded.mistake("training.epochs", what, "Keep one of them", code="conflict")
 
 
+def distributed(loaded: "LoadedSpec") -> Iterator[Mistake]:
+    """Processes that can share a training: on the CPU or on GPUs, one device each."""
+    training = loaded.spec.training
+    wanted = training.distributed
+    if wanted is None:
+        return
+    path = "training.distributed"
+    if training.device == "mps":
+        yield loaded.mistake(path, "processes cannot share one Metal device", "Remove it", code="conflict")
+    if ":" in training.device and (wanted.processes != 1 or wanted.nodes > 1):
+        what = f"each process takes a GPU of its own, and training.device names one: {training.device}"
+        yield loaded.mistake(path, what, "Write device: cuda, or remove this section", code="conflict")
+    if wanted.strategy == "fsdp":
+        what = "fsdp is not available in this version"
+        yield loaded.mistake(f"{path}.strategy", what, "Write strategy: ddp", code="unavailable")
+
+
 def architecture(loaded: "LoadedSpec") -> Iterator[Mistake]:
     """The model's name has a form that can be a model."""
     wanted = loaded.spec.architecture
@@ -267,4 +284,16 @@ def _choose(name: str, known: Sequence[str]) -> str:
     return f"Did you mean {near}? Known: {', '.join(known)}" if near else f"Known: {', '.join(known)}"
 
 
-RULES = (names, epochs, architecture, target, split, cross_validation, column_roles, outputs, search, language)
+RULES = (
+    names,
+    epochs,
+    distributed,
+    architecture,
+    target,
+    split,
+    cross_validation,
+    column_roles,
+    outputs,
+    search,
+    language,
+)

@@ -12,6 +12,7 @@ from trainwright.data.language import STRETCH
 from trainwright.fit.jobs import Prepared, prepare_job
 from trainwright.fit.plan import Plan, family_of, framework_of, load_family, make_plan
 from trainwright.fit.recipe import recipe_values
+from trainwright.fit.spread import world_of
 from trainwright.run.files import read_json, write_json, write_text
 from trainwright.spec.load import spec_error
 from trainwright.stages.work import Work
@@ -79,7 +80,8 @@ def choose_threads(work: Work, dataset: "Dataset", plan: Plan, prepared: Prepare
     if work.loaded.spec.training.threads or "threads_measured" in work.record or not hasattr(engine, "choose_threads"):
         return plan, prepared
     with work.stage("threads"):
-        threads, finding = engine.choose_threads(prepared.job, work.threads)
+        world, _ = world_of(work.loaded.spec.training.distributed, plan.device)
+        threads, finding = engine.choose_threads(prepared.job, max(1, work.threads // world.processes))
         work.threads = work.record["threads"] = threads
         work.record["threads_measured"] = True
         work.add([finding])

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from trainwright.core import registry
+from trainwright.core.errors import TrainingFailed
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.metrics import compute
@@ -12,8 +13,11 @@ from trainwright.engines.contract import Job
 from trainwright.fit.baselines import Baseline, beats, train_baseline
 from trainwright.fit.driver import Fitted, Rules, budget_finding, fit
 from trainwright.fit.folds import Fold, train_folds
+from trainwright.fit.handover import Order
 from trainwright.fit.jobs import Prepared, open_session
 from trainwright.fit.plan import Plan, load_family
+from trainwright.fit.recorder import Recorder
+from trainwright.fit.spread import World, fit_by_workers, world_of
 from trainwright.run.checkpoints import read_checkpoint
 from trainwright.run.files import read_json, write_json
 from trainwright.stages.work import Work
@@ -118,14 +122,18 @@ def train_final(work: Work, prepared: Prepared, plan: Plan, *, stage: str = "fit
     """Train the final model; the stage ``fit`` goes on from ``checkpoints/last`` where there is one."""
     job = prepared.job
     resumable = stage == "fit"
+    world, found = world_of(work.loaded.spec.training.distributed if resumable else None, plan.device)
     with work.stage(stage, announced=False, repeated=not resumable):
+        work.add(found)
+        if world.size > 1:
+            _fit_by_workers(work, job, plan, world)
         session = open_session(job)
         fitted = fit(
             session,
             job,
             training_rules(work, plan),
             stage=stage,
-            recorder=work.recorder,
+            recorder=_silent(work) if world.size > 1 else work.recorder,
             stop=work.stop,
             checkpoints=work.folder.checkpoints if resumable else job.workdir / "checkpoints",
             resumable=resumable,
@@ -135,8 +143,89 @@ def train_final(work: Work, prepared: Prepared, plan: Plan, *, stage: str = "fit
         if fitted.progress.reason == "time_budget":
             work.add([budget_finding(fitted.progress, plan.model.rounds)], step=fitted.progress.rounds)
         work.record["model"] = {**model_facts(plan, prepared, fitted), "stage": stage}
-        work.record["determinism"] = determinism(plan, job, fitted)
+        work.record["determinism"] = _of_world(work, world, determinism(plan, job, fitted))
     return fitted
+
+
+def _fit_by_workers(work: Work, job: Job, plan: Plan, world: World) -> None:
+    """Have the fit done by several processes; afterwards ``checkpoints/last`` holds its end."""
+    worlds = _worlds(work)
+    if worlds[-1:] != [world.size]:
+        work.record["processes"] = [*worlds, world.size]
+        work.save()
+    work.add(_world_findings(work, world))
+    if not _has_ended(work):
+        order = Order(job=job, rules=training_rules(work, plan), started_s=work.recorder.started_s)
+        others = [listener for listener in work.recorder.listeners if listener is not work.log]
+        try:
+            found = fit_by_workers(
+                work.folder.path, order, world, stop=work.stop, listeners=others, log=work.folder.log
+            )
+        finally:
+            work.log.catch_up()
+        work.add(found)
+    if not _has_ended(work):
+        raise TrainingFailed(
+            f"the processes left no finished training in {work.folder.checkpoints}. "
+            f"`trainwright resume {work.folder.path}` goes on."
+        )
+
+
+def _has_ended(work: Work) -> bool:
+    """Whether ``checkpoints/last`` is the end of a training."""
+    last = read_checkpoint(work.folder.checkpoints, "last")
+    progress = last.state["progress"] if last is not None else {}
+    return isinstance(progress, Mapping) and bool(progress.get("reason"))
+
+
+def _silent(work: Work) -> Recorder:
+    """A recorder for a fit that is only taken up: its events were recorded where it was done."""
+    return Recorder(clock=work.clock, started_s=work.recorder.started_s)
+
+
+def _worlds(work: Work) -> list[JsonValue]:
+    """Numbers of processes that took part in this run's fit, in order."""
+    worlds = work.record.get("processes")
+    return list(worlds) if isinstance(worlds, list) else []
+
+
+def _world_findings(work: Work, world: World) -> list[Finding]:
+    """Say by how many processes is trained, and where that changed."""
+    worlds = _worlds(work)
+    found = [
+        Finding(
+            code="distributed.world",
+            severity=Severity.INFO,
+            where="training.distributed",
+            what=f"{world.size} processes train together ({world.strategy}); each takes its part of every batch of "
+            "batch_size rows",
+            why="folds and baselines are trained by one process",
+            evidence={"processes": world.processes, "nodes": world.nodes},
+        )
+    ]
+    if len(worlds) > 1:
+        found.append(
+            Finding(
+                code="distributed.processes_changed",
+                severity=Severity.WARNING,
+                where="training.distributed.processes",
+                what=f"the number of processes changed while the run was trained: {worlds}",
+                why="sums are rounded in another order, and dropout draws from a stream a process: the result is that "
+                "of an undisturbed run within a tolerance only",
+                fix="Resume with the number of processes the run began with",
+                evidence={"processes": worlds},
+            )
+        )
+    return found
+
+
+def _of_world(work: Work, world: World, level: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """The level of determinism, with the number of processes it holds for."""
+    if world.size == 1 and not _worlds(work):
+        return level
+    if len({*map(str, _worlds(work)), str(world.size)}) > 1:
+        return {**level, "level": "within tolerance", "why": f"trained by {_worlds(work)} processes in turn"}
+    return {**level, "why": f"{level['why']}; with {world.size} processes"}
 
 
 def simpler_family(

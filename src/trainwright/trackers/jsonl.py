@@ -28,6 +28,10 @@ class EventLog:
         """Bytes written so far: where a resume cuts the log."""
         return self._file.tell()
 
+    def catch_up(self) -> None:
+        """Stand at the end again, after another process has appended."""
+        self._file.seek(0, os.SEEK_END)
+
     def __call__(self, event: Event) -> None:
         """Append an event."""
         self._file.write(dumps(event.to_json()).encode() + b"\n")

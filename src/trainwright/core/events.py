@@ -21,13 +21,17 @@ class Trained:
     """A unit of training was done.
 
     ``seconds`` is the engine's own time for it; ``values`` are numbers the engine computed anyway
-    (training loss, learning rate, gradient norm...); ``curves`` hold per-round values inside the unit.
+    (training loss, learning rate, gradient norm...); ``curves`` hold per-round values inside the unit;
+    ``statistics`` are those of single layers (gradients, updates). ``step_in_round`` is above 0 where the unit ended
+    inside a round (an epoch).
     """
 
     unit: str
     seconds: float
     values: Mapping[str, float] = field(default_factory=dict)
     curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    step_in_round: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,10 @@
 """The only loop that trains: it takes units from a session and decides.
 
     for unit in session.units():
-        trained -> evaluated -> a non-finite step ends it -> best? -> checkpoint if due -> stop?
+        trained -> a non-finite step ends it -> evaluated if whole -> best? -> checkpoint if due -> stop?
+
+A unit may end inside a round (an epoch of minutes): it is saved and stopped at like any other, and evaluated only when
+the budget ends the training there.
 
 Patience, budget, signals and the choice of the best round live here and are saved with every checkpoint; engines know
 none of it, so every engine stops, resumes and reports alike.
@@ -16,9 +19,9 @@ from trainwright.core.errors import ArtifactRefused, TrainingFailed
 from trainwright.core.events import Evaluated, Finished, Saved, Started, Trained
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
-from trainwright.core.metrics import Metric, find, monitor
+from trainwright.core.metrics import Metric, loss_metric, monitor
 from trainwright.doctor.symptoms import non_finite
-from trainwright.engines.contract import Job, Session
+from trainwright.engines.contract import Job, Session, Unit, findings_of
 from trainwright.fit.recorder import Recorder
 from trainwright.fit.stop import StopRequest
 from trainwright.run.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
@@ -48,13 +51,24 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """The driver's own state; saved beside the engine's."""
+    """The driver's own state; saved beside the engine's.
+
+    A position is (rounds, step): whole rounds, and steps done in the one that has begun. ``best_rounds`` and
+    ``best_step`` are that of the best evaluation.
+    """
 
     rounds: int = 0
     units: int = 0
     best_rounds: int = 0
     best_value: float | None = None
     reason: str = ""
+    step: int = 0
+    best_step: int = 0
+
+    @property
+    def is_best(self) -> bool:
+        """Whether the present position is the best one."""
+        return (self.rounds, self.step) == (self.best_rounds, self.best_step)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +87,16 @@ class Fitted:
         """Write the selected model."""
         self.session.export(folder, rounds=self.rounds if self.session.keeps_every_round else None)
 
+    def findings(self) -> tuple[Finding, ...]:
+        """What the engine chose or fell back to while it trained."""
+        return findings_of(self.session)
+
 
 class Judge:
     """Computes the watched metrics of a session on validation rows and on a fixed sample of training rows."""
 
     def __init__(self, job: Job, rules: Rules) -> None:
-        loss = find("log_loss" if job.task.is_classification else "rmse", job.task)
+        loss = loss_metric(job.task)
         self.metrics = tuple({m.name: m for m in (rules.watch, rules.primary, loss)}.values())
         rows = job.train.rows
         self._sample: np.ndarray | None = None
@@ -149,13 +167,14 @@ def fit(
         saved_s=recorder.clock.elapsed(),
     )
     progress = loop.run(progress)
-    selected = progress.best_rounds if rules.patience and progress.best_rounds else progress.rounds
-    if not session.keeps_every_round and selected != progress.rounds:
+    choose = bool(rules.patience) and progress.best_value is not None
+    selected = progress.best_rounds if choose else progress.rounds
+    if choose and not session.keeps_every_round and not progress.is_best:
         _go_back_to_best(session, checkpoints)
-    recorder.emit(
-        progress.rounds,
-        Finished(stage=stage, reason=progress.reason, facts={"rounds": progress.rounds, "selected": selected}),
-    )
+    facts: dict[str, JsonValue] = {"rounds": progress.rounds, "selected": selected}
+    if progress.step:
+        facts |= {"step": progress.step, "selected_step": progress.best_step if choose else progress.step}
+    recorder.emit(progress.rounds, Finished(stage=stage, reason=progress.reason, facts=facts))
     return Fitted(session=session, rounds=selected, progress=progress)
 
 
@@ -180,12 +199,9 @@ class _Loop:
         if progress.reason:
             return progress
         for unit in self.session.units():
-            rounds = unit.rounds
-            self.recorder.emit(
-                rounds, Trained(unit=self.job.plan.unit, seconds=unit.seconds, values=unit.values, curves=unit.curves)
-            )
-            progress = self._evaluated(replace(progress, rounds=rounds, units=progress.units + 1), unit.values)
-            progress = replace(progress, reason=self._reason(progress))
+            self.recorder.emit(unit.rounds, _trained(unit, self.job.plan.unit))
+            progress = replace(progress, rounds=unit.rounds, step=unit.step, units=progress.units + 1)
+            progress = self._looked_at(progress, unit)
             if self.resumable and (progress.reason or self._due()):
                 self._save("last", progress.reason or "interval", progress)
             if progress.reason == "signal":
@@ -194,19 +210,33 @@ class _Loop:
                 return progress
         return replace(progress, reason="rounds")
 
-    def _evaluated(self, progress: Progress, values: Mapping[str, float]) -> Progress:
-        began = self.recorder.clock.elapsed()
-        last = progress.rounds >= self.job.plan.rounds
-        metrics, finite = self.judge.judge(self.session, progress.units, last=last)
-        if finding := non_finite(values, predictions_finite=finite, step=progress.rounds, stage=self.stage):
+    def _looked_at(self, progress: Progress, unit: Unit) -> Progress:
+        """Evaluated where the unit is whole or the budget ends the training in it; with the reason to stop, if any."""
+        self._refuse_non_finite(unit.values, progress, predictions_finite=True)
+        if not unit.whole:
+            reason = self._reason(progress)
+            if reason != "time_budget":
+                return replace(progress, reason=reason)
+        progress = self._evaluated(progress, last=not unit.whole)
+        return replace(progress, reason=self._reason(progress) if unit.whole else "time_budget")
+
+    def _refuse_non_finite(self, values: Mapping[str, float], progress: Progress, *, predictions_finite: bool) -> None:
+        step, stage = progress.rounds, self.stage
+        if finding := non_finite(values, predictions_finite=predictions_finite, step=step, stage=stage):
             raise TrainingFailed(finding.sentence(), findings=[finding])
+
+    def _evaluated(self, progress: Progress, *, last: bool) -> Progress:
+        began = self.recorder.clock.elapsed()
+        last = last or progress.rounds >= self.job.plan.rounds
+        metrics, finite = self.judge.judge(self.session, progress.units, last=last)
+        self._refuse_non_finite({}, progress, predictions_finite=finite)
         value = metrics.get("val", {}).get(self.rules.watch.name)
         better = value is not None and _better(value, progress.best_value, self.rules)
         seconds = self.recorder.clock.elapsed() - began
         self.recorder.emit(progress.rounds, Evaluated(metrics=metrics, best=better, seconds=seconds))
         if not better:
             return progress
-        progress = replace(progress, best_value=value, best_rounds=progress.rounds)
+        progress = replace(progress, best_value=value, best_rounds=progress.rounds, best_step=progress.step)
         if self.rules.patience and not self.session.keeps_every_round and self.job.plan.rounds > 1:
             self._save("best", "best", progress)
         return progress
@@ -269,6 +299,19 @@ def _progress_from(state: Mapping[str, JsonValue]) -> Progress:
         best_rounds=int(str(stored["best_rounds"])),
         best_value=float(best) if isinstance(best, int | float | str) else None,
         reason=str(stored["reason"]),
+        step=int(str(stored.get("step", 0))),
+        best_step=int(str(stored.get("best_step", 0))),
+    )
+
+
+def _trained(unit: Unit, name: str) -> Trained:
+    return Trained(
+        unit=name,
+        seconds=unit.seconds,
+        values=unit.values,
+        curves=unit.curves,
+        statistics=unit.statistics,
+        step_in_round=unit.step,
     )
 
 

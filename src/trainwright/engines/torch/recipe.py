@@ -123,3 +123,5 @@ def _plain(value: Any) -> dict[str, JsonValue]:
 OPTIMIZERS: tuple[str, ...] = get_args(OptimizerName)
 SCHEDULES: tuple[str, ...] = get_args(ScheduleName)
 LOSSES: tuple[str, ...] = get_args(LossName)
+KEYS: frozenset[str] = frozenset(f.name for f in fields(Recipe))
+"""The keys of the spec's ``training`` section that a recipe reads."""

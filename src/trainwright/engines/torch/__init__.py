@@ -1,0 +1,101 @@
+"""PyTorch: networks trained by a loop of our own.
+
+The folder, from the question to the answer: `problem` (what is asked), `building` (the network), `batches` (its rows),
+`step` with `losses`, `optimizers` and `schedules` (one update), `session` (the training), `predictions`, `files`.
+Modules below this one import torch; this one does not, until a training is opened or a model loaded.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainwright.core.plan import ModelPlan
+from trainwright.core.tasks import Task
+from trainwright.engines._native_errors import needs_package
+from trainwright.engines.contract import Capabilities, Job, ResumeKind, ResumePolicy
+from trainwright.engines.torch.recipe import KEYS
+
+if TYPE_CHECKING:
+    from trainwright.core.findings import Finding
+    from trainwright.engines.contract import Model, Session
+    from trainwright.engines.torch.sanity import SanityResult
+
+CAPABILITIES = Capabilities(
+    tasks=frozenset(Task),
+    devices=("cpu", "cuda", "mps"),
+    exports=("native",),
+    extra="torch",
+    training_keys=KEYS | {"distributed"},
+    repairs=("learning_rate", "clip_norm"),
+)
+
+
+def version() -> str:
+    """The library and its version."""
+    _need_torch()
+    import torch
+
+    return f"torch {torch.__version__}"
+
+
+def resume_policy(plan: ModelPlan, rows: int, columns: int) -> ResumePolicy:
+    """The whole state is saved: weights, optimiser, averages, schedule, position."""
+    why = (
+        "order, augmentation and dropout are functions of the seed and the position, and the rest is saved; "
+        "on a GPU this holds with training.deterministic"
+    )
+    return ResumePolicy(kind=ResumeKind.STATE, exact=True, why=why)
+
+
+def open(job: Job) -> "Session":
+    """Start a training."""
+    _need_torch()
+    from trainwright.engines.torch.session import TorchSession
+
+    return TorchSession(job)
+
+
+def load(folder: Path) -> "Model":
+    """Read what `export` wrote; it predicts on the CPU.
+
+    Raises:
+        ArtifactRefused: damaged, of another engine, or Python code of whoever trained it (`load_code` runs that).
+    """
+    _need_torch()
+    from trainwright.engines.torch.model import load_model
+
+    return load_model(folder)
+
+
+def load_code(folder: Path) -> "Model":
+    """Read what `export` wrote of a user's own network, which runs the code in ``model.json``: only where trusted.
+
+    Raises:
+        ArtifactRefused: damaged, or of another engine.
+    """
+    _need_torch()
+    from trainwright.engines.torch.model import load_model
+
+    return load_model(folder, trust_code=True)
+
+
+def choose_threads(job: Job, cores: int) -> "tuple[int, Finding]":
+    """The number of threads that trains this job fastest on the CPU, measured, and what was seen."""
+    _need_torch()
+    from trainwright.engines.torch.threads import choose
+
+    return choose(job, cores)
+
+
+def sanity(job: Job) -> "list[SanityResult]":
+    """What can be known of a network before it is trained; under ten seconds for the networks here."""
+    _need_torch()
+    from trainwright.engines.torch.sanity import examine
+
+    return examine(job)
+
+
+def _need_torch() -> None:
+    with needs_package("torch", CAPABILITIES.extra):
+        import torch  # noqa: F401
+    with needs_package("safetensors", CAPABILITIES.extra):
+        import safetensors  # noqa: F401

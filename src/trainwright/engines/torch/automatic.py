@@ -1,0 +1,133 @@
+"""What ``auto`` means: batch size, learning rate, steps in a unit. Each choice is a function of the job, and said."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import torch
+
+from trainwright.core.findings import Finding, Severity
+from trainwright.engines.torch.problem import Problem
+from trainwright.engines.torch.recipe import OptimizerName
+
+_T = TypeVar("_T")
+
+_UNIT_WORK = {"cpu": 1e11, "cuda": 1e14, "mps": 3e12}
+"""Operations in a unit. Assumption: about 5 s on one CPU core, on a GPU 1 to 5 s: how often signals, the budget and due
+checkpoints are looked at."""
+
+_UNIT_STEPS = 5_000
+"""The most steps in a unit: where a network is so small that a step costs its 0.5 ms of overhead (measured), 2.5 s."""
+
+_FEWEST_STEPS = 8  # assumption: fewer steps an epoch than this and a small table learns too slowly
+_STEPS_KEPT = 64  # assumption: a GPU's batch grows while an epoch keeps this many steps
+
+_TEST_STEPS = 100  # Smith 2017 runs the test over an epoch or less; fastai settled on 100 steps
+_RANGES: dict[str, tuple[float, float]] = {"sgd": (1e-5, 10.0)}
+_USUAL_RANGE = (1e-6, 1.0)
+_SMOOTHING = 0.9  # assumption: averages over about ten batches; fastai has 0.98 without batches of a table's noise
+_DIVERGED = 4.0  # fastai stops the test at four times the best loss
+
+
+def unit_steps(problem: Problem, num_parameters: int, rows: int, device: str) -> int:
+    """Steps in a unit: forward and backward cost 6 operations per weight and position (Kaplan et al. 2020)."""
+    work = 6.0 * max(1, num_parameters) * problem.positions * rows
+    return max(1, min(int(_UNIT_WORK[device] / work), _UNIT_STEPS))
+
+
+def batch_size(rows: int, device: torch.device, probe: Callable[[int], None]) -> tuple[int, Finding]:
+    """A batch size by the number of rows; on CUDA a larger one while it fits and an epoch keeps its steps.
+
+    The rule follows what Gorishniy et al. 2021 used: 256 to 50,000 rows, 512 to 200,000, 1024 above.
+    """
+    size = 256 if rows < 50_000 else 512 if rows < 200_000 else 1024
+    while size > 16 and rows < size * _FEWEST_STEPS:
+        size //= 2
+    why, tried = f"by rule from {rows} training rows", [size]
+    if device.type == "cuda":
+        largest = max(size, 1 << max(0, (rows // _STEPS_KEPT).bit_length() - 1))
+        size, tried = _fitting(size, largest, probe)
+        why = f"the largest power of two that fits into the memory of {device} and leaves {_STEPS_KEPT} steps an epoch"
+    return size, Finding(
+        code="torch.batch_size",
+        severity=Severity.INFO,
+        where="training.batch_size",
+        what=f"auto took batches of {size} rows, {why}",
+        evidence={"rows": rows, "tried": tried, "chosen": size},
+    )
+
+
+def _fitting(smallest: int, largest: int, probe: Callable[[int], None]) -> tuple[int, list[int]]:
+    size, best, tried = smallest, 0, list[int]()
+    while size <= largest:
+        tried.append(size)
+        try:
+            probe(size)
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            break
+        best, size = size, size * 2
+    size = smallest // 2
+    while not best and size >= 1:
+        tried.append(size)
+        try:
+            probe(size)
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            size //= 2
+            continue
+        best = size
+    if not best:
+        raise torch.OutOfMemoryError("not even one row fits")
+    return best, tried
+
+
+def learning_rate(
+    optimizer: OptimizerName, steps: Iterator[_T], loss_after: Callable[[_T, int, float], float]
+) -> tuple[float, Finding]:
+    """The range test of Smith 2017: rates rise until the loss diverges; a tenth of the best one is taken.
+
+    ``loss_after(step, number, rate)`` trains a copy one step and returns the loss before it.
+    """
+    low, high = _RANGES.get(optimizer, _USUAL_RANGE)
+    rates = [low * (high / low) ** (i / (_TEST_STEPS - 1)) for i in range(_TEST_STEPS)]
+    losses: list[float] = []
+    mean = 0.0
+    for number, rate in enumerate(rates):
+        mean = _SMOOTHING * mean + (1 - _SMOOTHING) * loss_after(next(steps), number, rate)
+        smooth = mean / (1 - _SMOOTHING ** (number + 1))
+        if not math.isfinite(smooth) or (losses and abs(smooth) > _DIVERGED * max(abs(min(losses)), 1e-12)):
+            break
+        losses.append(smooth)
+    found = _from_curve(rates, losses)
+    return found, Finding(
+        code="torch.learning_rate",
+        severity=Severity.INFO,
+        where="training.optimizer.lr",
+        what=f"auto took a learning rate of {found:.3g}, a tenth of where the loss was lowest in a range test of "
+        f"{len(losses)} steps",
+        fix=f"Set training.optimizer.lr: {found:.3g} to leave the test out",
+        evidence={"rates": rates[: len(losses)][::5], "losses": [round(v, 6) for v in losses[::5]]},
+    )
+
+
+def _from_curve(rates: Sequence[float], losses: Sequence[float]) -> float:
+    if not losses:
+        return rates[0]
+    best = min(range(len(losses)), key=losses.__getitem__)
+    digits = rates[best] / 10
+    return float(f"{digits:.3g}")
+
+
+def checkpointed(blocks: int) -> Finding:
+    """Say what activation checkpointing found to recompute."""
+    return Finding(
+        code="torch.activation_checkpointing",
+        severity=Severity.INFO if blocks else Severity.WARNING,
+        where="training.activation_checkpointing",
+        what=f"{blocks} blocks of the network are recomputed in the backward pass"
+        if blocks
+        else "the network has no list of blocks, so nothing is recomputed and no memory saved",
+        fix="" if blocks else "Remove it, or lower training.batch_size",
+        evidence={"blocks": blocks},
+    )

@@ -1,0 +1,163 @@
+"""One optimiser step: forward and backward over its batches, the finite check, clipping, the update, the average.
+
+Nothing non-finite reaches the weights, the optimiser's state or the average. On the CPU the host looks before each
+update; elsewhere the check stays on the device, and the host reads once a block.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from trainwright.engines.torch.batches import Batch
+from trainwright.engines.torch.distributed import Team
+from trainwright.engines.torch.losses import RowLosses
+from trainwright.engines.torch.optimizers import Optimizers
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums over the steps of a block; they stay on the device until they are read."""
+
+    loss: "Tensor | float" = 0.0
+    count: "Tensor | float" = 0.0
+    norm: "Tensor | float" = 0.0
+    skipped: "Tensor | float" = 0.0
+    steps: int = 0
+    rows: int = 0
+
+    def read(self) -> dict[str, float]:
+        """Mean loss and gradient norm of the steps; the loss is not finite when one of them was not."""
+        skipped = float(self.skipped)
+        taken = self.steps - skipped
+        values = {"loss": float(self.loss) / float(self.count) if self.steps else math.nan}
+        if taken:
+            values["grad_norm"] = float(self.norm) / taken
+        if skipped:
+            values["skipped_steps"] = skipped
+        return values
+
+
+class Average:
+    """An exponential moving average of the weights."""
+
+    def __init__(self, params: dict[str, nn.Parameter], decay: float) -> None:
+        self._params: list[Tensor] = list(params.values())
+        self._decay = decay
+        self.tensors = {name: p.detach().clone() for name, p in params.items()}
+
+    def see(self, steps: int) -> None:
+        """Take in the weights after ``steps`` steps; early ones count more (TensorFlow's rule): the start must go."""
+        decay = min(self._decay, (1 + steps) / (10 + steps))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.tensors.values()), self._params, 1 - decay)
+
+
+class Stepper:
+    """Takes steps; holds what is the same in each."""
+
+    def __init__(
+        self,
+        forward: Callable[[Tensor], Tensor],
+        losses: RowLosses,
+        optimizers: Optimizers,
+        *,
+        device: torch.device,
+        amp: torch.dtype | None,
+        average: Average | None,
+        team: Team | None = None,
+    ) -> None:
+        self._forward, self._losses, self._optimizers = forward, losses, optimizers
+        self._device, self._amp = device, amp
+        self._team = team or Team()
+        self._on_host = device.type == "cpu"
+        self.average = average
+        self.scaler = torch.amp.GradScaler(device.type) if amp is torch.float16 else None
+
+    def step(self, batches: Sequence[Batch], tally: Tally, *, rate: float, clip_norm: float | None, done: int) -> bool:
+        """One step; ``done`` steps came before it. False when the host knows that it was left out."""
+        optimizers = self._optimizers
+        optimizers.zero_grad()
+        count = self._team.total(sum((b.count for b in batches[1:]), start=batches[0].count))
+        loss: Tensor | None = None
+        for batch in batches:
+            with self._team.pass_of(last=batch is batches[-1]):
+                part = self.loss(batch, count)
+                scaled = self._team.scaled(part)
+                (scaled if self.scaler is None else self.scaler.scale(scaled)).backward()  # type: ignore[no-untyped-call]
+            loss = part.detach() if loss is None else loss + part.detach()
+        assert loss is not None
+        loss = self._team.summed(loss)
+        if self.scaler is not None:
+            optimizers.unscale(self.scaler)
+        grads = [p.grad for p in optimizers.params if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(grads, foreach=True)
+        tally.steps += 1
+        tally.rows += sum(b.rows for b in batches)
+        tally.count = tally.count + count
+        optimizers.set_rate(rate)
+        if self._on_host:
+            taken = self._take_on_host(grads, loss, norm, count, tally, clip_norm)
+        else:
+            self._take_on_device(grads, loss, norm, count, tally, clip_norm)
+            taken = True
+        if taken and self.average is not None:
+            self.average.see(done + 1)
+        return taken
+
+    def loss(self, batch: Batch, count: "Tensor | float") -> Tensor:
+        """The part of a step's mean loss that one batch contributes."""
+        if self._amp is None:
+            scores = self._forward(batch.x)
+        else:
+            with torch.autocast(self._device.type, dtype=self._amp):
+                scores = self._forward(batch.x)
+        losses = self._losses(scores, batch.y)
+        return (losses.sum() if batch.weight is None else losses @ batch.weight) / count
+
+    def _take_on_host(
+        self,
+        grads: list[Tensor],
+        loss: Tensor,
+        norm: Tensor,
+        count: "Tensor | float",
+        tally: Tally,
+        clip_norm: float | None,
+    ) -> bool:
+        value, length = loss.item(), norm.item()
+        tally.loss = tally.loss + value * count
+        if not (math.isfinite(value) and math.isfinite(length)):
+            tally.loss = tally.loss + math.nan  # a non-finite gradient of a finite loss is told the same way
+            tally.skipped = tally.skipped + 1
+            return False
+        tally.norm = tally.norm + length
+        if clip_norm is not None and length > clip_norm:
+            torch._foreach_mul_(grads, clip_norm / (length + 1e-6))  # 1e-6: as torch's clip_grad_norm_ has it
+        self._optimizers.step()
+        return True
+
+    def _take_on_device(
+        self,
+        grads: list[Tensor],
+        loss: Tensor,
+        norm: Tensor,
+        count: "Tensor | float",
+        tally: Tally,
+        clip_norm: float | None,
+    ) -> None:
+        finite = torch.isfinite(norm)
+        if self.scaler is None:
+            finite = finite & torch.isfinite(loss)
+            loss = torch.where(finite, loss, torch.nan)
+        tally.loss = tally.loss + loss * count
+        tally.skipped = tally.skipped + (~finite).float()
+        tally.norm = tally.norm + torch.where(finite, norm, 0.0)
+        if clip_norm is not None:
+            torch._foreach_mul_(grads, (clip_norm / (norm + 1e-6)).clamp(max=1.0))
+        if self.scaler is not None:
+            self._optimizers.step_scaled(self.scaler)
+            self.scaler.update()
+        else:
+            self._optimizers.step_unless((~finite).float())

@@ -21,9 +21,6 @@ def tell():
 atexit.register(tell)
 """
 
-# What the engine imports once a training is opened: torch stands at the top of these files, as anybody would write it.
-INSIDE_TORCH = "trainwright.engines.torch."
-
 
 def _loaded_by(code, tmp_path):
     """Heavy modules in `sys.modules` when a fresh interpreter that ran the code ends, and what it printed."""

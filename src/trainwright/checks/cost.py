@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 NAME = "cost"
 SMALL, LARGE = 1_000, 4_000  # rows of the timed fits
-FEWEST, TOKENS = 32, 8  # at least a few batches; tokens that cost about as much as a row of a table (assumption)
+FEWEST, TOKENS = 16, 2  # at least a batch or two; tokens that cost about as much as a row of a table (assumption)
 ROUNDS, LONGER = 5, 5  # rounds of the shorter fit, and times more of the longer one
 SECONDS = 20.0  # budget of each timed fit
 USEFUL_ROUNDS = 10  # fewer rounds make no model worth having (assumption)
@@ -51,7 +51,7 @@ def forecast(job: Job, clock: Clock) -> Forecast:
 
 
 def _row_size(job: Job) -> int:
-    """How many rows of a table a row counts for: one for tables, an eighth of a stretch's tokens for texts."""
+    """How many rows of a table a row counts for: one for tables, half as many as it has tokens for texts."""
     return max(1, int(job.train.X.shape[1]) // TOKENS) if job.plan.features in ("tokens", "language") else 1
 
 

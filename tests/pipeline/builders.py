@@ -195,19 +195,26 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def assert_nothing_torn(run: Path) -> None:
+    """Whatever stands under its final name, also in the folder of a killed run, is whole: JSON, Parquet, hashes."""
+    for path in run.rglob("*"):
+        if any(part.startswith(".") for part in path.relative_to(run).parts):
+            continue
+        if path.suffix == ".json":
+            json.loads(path.read_text())
+        elif path.suffix == ".parquet":
+            pd.read_parquet(path)
+        if path.name == "hashes.json":
+            listed = json.loads(path.read_text())["sha256"]
+            files = {p.relative_to(path.parent).as_posix(): sha256(p) for p in path.parent.rglob("*") if p.is_file()}
+            files.pop("hashes.json")
+            assert files == listed, path
+
+
 def assert_whole(run: Path) -> None:
-    """Nothing in a finished run is half-written: JSON parses, Parquet reads, hashes hold, nothing temporary is left."""
-    for path in run.rglob("*.json"):
-        json.loads(path.read_text())
-    for path in run.rglob("*.jsonl"):
-        [json.loads(line) for line in path.read_text().splitlines()]
-    for path in run.rglob("*.parquet"):
-        pd.read_parquet(path)
-    for path in run.rglob("hashes.json"):
-        listed = json.loads(path.read_text())["sha256"]
-        files = {p.relative_to(path.parent).as_posix(): sha256(p) for p in path.parent.rglob("*") if p.is_file()}
-        files.pop("hashes.json")
-        assert files == listed, path
+    """A finished run: nothing torn, every line of the log an event, the manifest right, nothing temporary left."""
+    assert_nothing_torn(run)
+    assert events(run)[-1]["event"] in ("finished", "found")
     assert_manifest(run)
     left = [p.relative_to(run).as_posix() for p in run.rglob(".*") if p.name != ".lock"]
     assert left == [], "temporary files"

@@ -12,7 +12,7 @@ from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue
 
 _SHOWN = 20  # assumption: a screenful; every finding is in the JSON
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # the disk, a quota, or a limit on files is reached
 _MARKS = {Severity.ERROR: ("✗ ", "bold red"), Severity.WARNING: ("! ", "yellow"), Severity.INFO: ("· ", "dim")}
 
 

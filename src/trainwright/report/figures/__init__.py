@@ -1,5 +1,6 @@
 """Figures of a run. A figure that fails costs a Finding, never the document."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,8 @@ def draw(facts: Facts, folder: Path) -> Drawn:
                     continue
                 write_bytes(path, style.png(figure))
             except Exception as error:  # noqa: BLE001 - a plot of odd data must not cost the report; it becomes a finding
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
                 findings.append(_failed(name, error))
                 continue
             drawn.append((name, path))

@@ -1,0 +1,180 @@
+"""Whole runs by several processes, through the real command; lost processes, signals, and going on after them."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.pipeline.builders import Json, Project, assert_whole, codes, digests, finish, points, record, spec, table
+
+pytest.importorskip("torch")
+
+EPOCHS = 150  # some seconds of training: time to be disturbed in
+BOUND_S = 60.0  # a lost rank must end the command within this; the launcher gives the others 10 s
+
+
+def shared_spec(epochs: int = 4, **wanted: object) -> Json:
+    """Two processes, every epoch a checkpoint."""
+    training = {
+        "epochs": epochs,
+        "early_stopping": None,
+        "checkpoint_every": "0.2s",
+        "distributed": {"strategy": "ddp", "processes": 2},
+        **wanted,
+    }
+    layers = [{"linear": 32}, "relu", {"dropout": 0.1}, {"linear": 32}, "relu"]
+    return spec("layers", params={"layers": layers}, training=training)
+
+
+def made(folder: Path, epochs: int = 4, **wanted: object) -> Project:
+    project = Project(folder)
+    project.write(shared_spec(epochs, **wanted), table(rows=600))
+    return project
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished distributed run that disturbed ones must equal."""
+    return made(tmp_path_factory.mktemp("undisturbed"), EPOCHS).train("--quiet")
+
+
+def worker(run: Path, rank: int) -> psutil.Process:
+    """The process of a rank of a run, once it trains."""
+    deadline = time.monotonic() + BOUND_S
+    while time.monotonic() < deadline:
+        for process in psutil.process_iter(["cmdline"]):
+            if "trainwright.fit.worker" in (process.info["cmdline"] or []) and str(run) in process.info["cmdline"]:
+                try:
+                    if process.environ().get("RANK") == str(rank):
+                        return process
+                except psutil.Error:
+                    continue
+        time.sleep(0.05)
+    raise AssertionError(f"rank {rank} never started")
+
+
+def until_saved(project: Project) -> Path:
+    """Wait until the only run has a checkpoint of its fit."""
+    deadline = time.monotonic() + BOUND_S
+    while time.monotonic() < deadline:
+        runs = list((project.folder / "runs").glob("*/checkpoints/last/state.json"))
+        if runs:
+            return runs[0].parents[2]
+        time.sleep(0.02)
+    raise AssertionError("no checkpoint was written")
+
+
+def left_of(run: Path) -> list[int]:
+    """Processes that still work on a run."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        line = process.info["cmdline"] or []
+        if any(m in line for m in ("trainwright.fit.worker", "trainwright.fit.agent")) and str(run) in line:
+            found.append(process.pid)
+    return found
+
+
+@pytest.mark.slow
+def test_a_table_is_trained_by_two_processes(tmp_path: Path) -> None:
+    project = made(tmp_path)
+    run = project.train()
+    written = record(run)
+    assert written["status"] == "done"
+    assert "distributed.world" in codes(written["findings"])
+    assert written["processes"] == [2]
+    assert "2 processes" in written["determinism"]["why"]
+    assert [step for stage, step in points(run) if stage == "fit"] == [1, 2, 3, 4]
+    assert (run / "report.md").is_file()
+    assert_whole(run)
+    assert left_of(run.resolve()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_killed_rank_ends_the_command_and_resume_completes(tmp_path: Path, undisturbed: Path, rank: int) -> None:
+    project = made(tmp_path, EPOCHS)
+    process = project.start("train", "spec.yaml", "--json")
+    run = until_saved(project).resolve()
+    worker(run, rank).kill()
+    began = time.monotonic()
+    done = finish(process)
+    assert time.monotonic() - began < BOUND_S
+    assert done.returncode == 5
+    message = done.json["error"]["message"]
+    assert f"rank {rank} of 2 was killed by SIGKILL" in message
+    assert f"trainwright resume {run.relative_to(project.folder.resolve())}" in message
+    assert left_of(run) == []
+    assert project("resume", run, "--quiet").returncode == 0
+    assert digests(run) == digests(undisturbed)
+    assert points(run) == points(undisturbed)
+    assert_whole(run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_signal_stops_all_ranks_and_resume_ends_as_undisturbed(
+    tmp_path: Path, undisturbed: Path, number: signal.Signals, code: int
+) -> None:
+    project = made(tmp_path, EPOCHS)
+    process = project.start("train", "spec.yaml", "--json")
+    run = until_saved(project).resolve()
+    process.send_signal(number)
+    done = finish(process)
+    assert done.returncode == code, done.stdout
+    assert done.json["status"] == "stopped"
+    assert left_of(run) == []
+    assert project("resume", run, "--quiet").returncode == 0
+    assert digests(run) == digests(undisturbed)
+    assert points(run) == points(undisturbed)
+    assert_whole(run)
+
+
+@pytest.mark.slow
+def test_a_killed_command_leaves_no_orphans_and_resume_completes(tmp_path: Path, undisturbed: Path) -> None:
+    project = made(tmp_path, EPOCHS)
+    process = project.start("train", "spec.yaml", "--json")
+    run = until_saved(project).resolve()
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    time.sleep(3)
+    assert left_of(run) == []
+    assert project("resume", run, "--quiet").returncode == 0
+    assert digests(run) == digests(undisturbed)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "where", "words"),
+    [
+        ({"strategy": "dpp"}, "training.distributed.strategy", "ddp"),
+        ({"strategy": "fsdp"}, "training.distributed.strategy", "not available"),
+        ({"processes": 0}, "training.distributed.processes", "above 0 or auto"),
+        ({"processes": "many"}, "training.distributed.processes", "above 0 or auto"),
+        ({"nodes": 0}, "training.distributed.nodes", "greater than 0"),
+        ({"ranks": 2}, "training.distributed.ranks", "ranks"),
+    ],
+)
+def test_a_broken_section_is_refused(tmp_path: Path, wanted: Json, where: str, words: str) -> None:
+    done = made(tmp_path, distributed=wanted)("train", "spec.yaml", "--json")
+    assert done.returncode == 2
+    (finding,) = done.json["error"]["findings"]
+    assert where in finding["where"]
+    assert words in finding["what"] + finding["fix"]
+
+
+@pytest.mark.parametrize(
+    ("model", "training", "words"),
+    [
+        ("lightgbm", {"distributed": "ddp"}, "no effect"),
+        ("mlp", {"distributed": {"processes": 2}, "device": "cuda:1"}, "names one"),
+        ("mlp", {"distributed": "ddp", "device": "mps"}, "Metal"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(tmp_path: Path, model: str, training: Json, words: str) -> None:
+    project = Project(tmp_path)
+    project.write(spec(model, training=training), table())
+    done = project("train", "spec.yaml", "--json")
+    assert done.returncode == 2
+    assert words in done.stdout

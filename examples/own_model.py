@@ -16,9 +16,7 @@ class Wide(nn.Module):
         super().__init__()
         columns = inputs.shape[0]
         self.plain = nn.Linear(columns, outputs)
-        self.deep = nn.Sequential(
-            nn.Linear(columns, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, outputs)
-        )
+        self.deep = nn.Sequential(nn.Linear(columns, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, outputs))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.plain(x) + self.deep(x)

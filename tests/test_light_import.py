@@ -68,8 +68,8 @@ def test_importing_loads_nothing_heavy(code, tmp_path):
     assert loaded == []
 
 
-# Classes of layers derive from torch's own, so the files of the PyTorch engine import it at their top. Its door, and what
-# others may read of it, stay light, as does every module elsewhere: so nobody outside pulls these in by an import.
+# Classes of layers derive from torch's own, so the files of the PyTorch engine import it at their top. Its door, and
+# what others may read of it, stay light, as does every module elsewhere: so nobody outside pulls these in by an import.
 _BEHIND_THE_DOOR = "trainwright.engines.torch."
 _LIGHT_THERE = {_BEHIND_THE_DOOR + name for name in ("recipe", "networks", "networks.contract")}
 

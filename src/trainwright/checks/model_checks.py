@@ -80,7 +80,10 @@ def check_model(job: Job, clock: Clock) -> list[CheckResult]:
 
 
 def loss(y: "np.ndarray", predicted: "np.ndarray", task: Task) -> float:
-    """Mean log loss of probabilities, mean squared error of values, or nats a character; not finite where the predictions are not."""
+    """Mean log loss of probabilities, mean squared error of values, or nats a character.
+
+    Not finite where the predictions are not.
+    """
     import numpy as np
 
     if task is Task.LANGUAGE:

@@ -30,6 +30,20 @@ _ESTIMATORS = {
 }
 
 
+_SMALL: Mapping[str, Mapping[str, JsonValue]] = {
+    "cnn": {"width": 8},
+    "ft_transformer": {"n_blocks": 1, "d_block": 16, "attention_n_heads": 2},
+    "gpt": {"width": 16, "layers": 1, "heads": 2, "buckets": 512},
+    "gru": {"embedding": 16, "width": 16},
+    "lstm": {"embedding": 16, "width": 16},
+    "mlp": {"hidden_sizes": [64, 64]},
+    "resnet": {"n_blocks": 1, "d_block": 32},
+    "tabm": {"k": 4, "n_blocks": 1, "d_block": 32},
+    "text_transformer": {"width": 16, "layers": 1, "heads": 2},
+}
+"""Sizes at which a network takes its steps in milliseconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a family is asked: the fields of its contract's ``Request``, which engines do not import."""
@@ -57,7 +71,7 @@ class Case:
         return f"{self.engine}-{self.family}-{self.task.value}"
 
     def plan(self) -> ModelPlan:
-        """The family's own defaults at a few rounds."""
+        """The family's own defaults at a few rounds; networks narrow, so that the suite is about the engine."""
         family = registry.load("families", self.family)
         question = Question(
             task=self.task,
@@ -68,10 +82,11 @@ class Case:
             target_is_count=False,
             estimator=_ESTIMATORS[self.task],
         )
-        plan = cast("ModelPlan", family.build({}, question))
+        params = _SMALL.get(self.family, {})
+        plan = cast("ModelPlan", family.build(params, question))
         if plan.unit == "fit":
             return plan
-        return _small_steps(cast("ModelPlan", family.build({}, replace(question, rounds=ROUNDS))))
+        return _small_steps(cast("ModelPlan", family.build(params, replace(question, rounds=ROUNDS))))
 
 
 def _small_steps(plan: ModelPlan) -> ModelPlan:

@@ -297,7 +297,7 @@ def check_units(units: Sequence[Unit], plan: ModelPlan) -> None:
 
 def policy(job: Job) -> ResumePolicy:
     """What the engine declares for the job."""
-    rows, columns = map(int, job.train.X.shape)
+    rows, columns = job.train.rows, int(job.train.X.shape[1])
     return cast("ResumePolicy", _engine(job).resume_policy(job.plan, rows, columns))
 
 

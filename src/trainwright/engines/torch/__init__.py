@@ -17,7 +17,7 @@ from trainwright.engines.torch.recipe import KEYS
 if TYPE_CHECKING:
     from trainwright.core.findings import Finding
     from trainwright.engines.contract import Model, Session
-    from trainwright.engines.torch.sanity import SanityResult
+    from trainwright.engines.torch.sanity_checks import SanityResult
 
 CAPABILITIES = Capabilities(
     tasks=frozenset(Task),
@@ -89,7 +89,7 @@ def choose_threads(job: Job, cores: int) -> "tuple[int, Finding]":
 def sanity(job: Job) -> "list[SanityResult]":
     """What can be known of a network before it is trained; under ten seconds for the networks here."""
     _need_torch()
-    from trainwright.engines.torch.sanity import examine
+    from trainwright.engines.torch.sanity_checks import examine
 
     return examine(job)
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tests.engines.networks.tables import CASES, CATEGORIES, NOTHING, NUMBERS, TABLE, network, rows

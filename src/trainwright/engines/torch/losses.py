@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - the name everybody knows it by
+from torch.nn import functional as F
 
 from trainwright.core.errors import SpecError
 from trainwright.engines.torch.problem import Problem

@@ -1,6 +1,6 @@
 """The loop: early stopping, best round, budget, signals, resume, and the refusal of non-finite steps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -170,3 +170,92 @@ def test_a_damaged_best_checkpoint_is_refused_with_what_to_do(tmp_path: Path) ->
     (tmp_path / "checkpoints" / "best" / "engine" / "position").write_text("9")
     with pytest.raises(ArtifactRefused, match=r"missing or damaged. Delete .*checkpoints and resume"):
         Run(tmp_path, [5, 4, 1, 2, 3, 0], keeps_every_round=False)()
+
+
+class Climber(Walker):
+    """A walker whose rounds are of two units each: a position is half a round."""
+
+    values: Mapping[str, float] = {}  # noqa: RUF012 - a constant for most tests
+
+    def units(self) -> Iterator[Unit]:
+        while self.position < len(self.path):
+            self.position += 1
+            self.clock.advance(1.0)
+            whole = self.position % 2 == 0
+            yield Unit(
+                rounds=self.position // 2, seconds=1.0, whole=whole, step=int(not whole), values=dict(self.values)
+            )
+
+
+class Climb(Run):
+    """One call of the driver on half rounds; rounds count whole ones."""
+
+    def __init__(self, tmp_path: Path, path: list[float], *, patience: int = 2) -> None:
+        from dataclasses import replace
+
+        super().__init__(tmp_path, path, keeps_every_round=False, patience=patience)
+        self.session = Climber(path, self.clock, keeps_every_round=False)
+        self.job = replace(self.job, plan=replace(self.job.plan, rounds=len(path) // 2))
+
+
+def test_units_inside_a_round_are_told_and_not_evaluated(tmp_path: Path) -> None:
+    run = Climb(tmp_path, [9, 5, 9, 4, 9, 3])
+    assert run() == 3
+    assert [b.step_in_round for b in run.bodies(Trained)] == [1, 0, 1, 0, 1, 0]  # type: ignore[attr-defined]
+    assert len(run.bodies(Evaluated)) == 3
+
+
+@pytest.mark.parametrize(("path", "best"), [([5.0, 4, 3, 9], 3.0), ([5.0, 4, 8, 9], 4.0)])
+def test_a_budget_that_ends_inside_a_round_is_judged_there(tmp_path: Path, path: list[float], best: float) -> None:
+    run = Climb(tmp_path, path)
+    assert run(deadline_s=2.5) == 1
+    assert run.fitted.progress.reason == "time_budget"
+    assert (run.fitted.progress.rounds, run.fitted.progress.step) == (1, 1)
+    assert len(run.bodies(Evaluated)) == 2
+    assert run.fitted.predict(np.zeros((1, 1))) == best
+    again = Climb(tmp_path, path)
+    again(deadline_s=2.5)
+    assert again.bodies(Trained) == []
+    assert again.fitted.predict(np.zeros((1, 1))) == best
+
+
+def test_a_budget_that_ends_inside_the_first_round_delivers_what_there_is(tmp_path: Path) -> None:
+    run = Climb(tmp_path, [5, 4, 3, 2])
+    assert run(deadline_s=0.5) == 0
+    assert run.fitted.predict(np.zeros((1, 1))) == 5
+
+
+def test_a_signal_inside_a_round_is_saved_there_and_goes_on_exactly(tmp_path: Path) -> None:
+    import signal
+
+    path = [5.0, 4, 9, 2, 3, 6, 7, 8]
+    straight = Climb(tmp_path / "a", path)
+    straight()
+    first = Climb(tmp_path / "b", path)
+    first.stop.signal_number = signal.SIGTERM
+    with pytest.raises(Stopped):
+        first()
+    assert first.bodies(Evaluated) == []
+    again = Climb(tmp_path / "b", path)
+    assert again() == straight.fitted.rounds == 2
+    assert again.fitted.progress == straight.fitted.progress
+    assert again.bodies(Evaluated) == straight.bodies(Evaluated)
+
+
+def test_a_loss_that_is_not_finite_inside_a_round_ends_it(tmp_path: Path) -> None:
+    run = Climb(tmp_path, [5, 4, 3, 2])
+    run.session.values = {"loss": float("nan")}  # type: ignore[attr-defined]
+    with pytest.raises(TrainingFailed, match="loss became NaN"):
+        run()
+    assert run.bodies(Saved) == []
+
+
+def test_findings_of_the_engine_are_handed_on(tmp_path: Path) -> None:
+    from trainwright.core.findings import Finding, Severity
+
+    said = Finding(code="x.y", severity=Severity.INFO, where="here", what="took the second way")
+    run = Run(tmp_path, [2, 1])
+    run()
+    assert run.fitted.findings() == ()
+    run.session.findings = lambda: [said]  # type: ignore[attr-defined]
+    assert run.fitted.findings() == (said,)

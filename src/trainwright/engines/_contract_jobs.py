@@ -32,7 +32,7 @@ _ESTIMATORS = {
 
 _SMALL: Mapping[str, Mapping[str, JsonValue]] = {
     "cnn": {"width": 8},
-    "ft_transformer": {"n_blocks": 1, "d_block": 16, "attention_n_heads": 2},
+    "ft_transformer": {"n_blocks": 1, "d_block": 16, "attention_n_heads": 2, "learning_rate": 0.01},
     "gpt": {"width": 16, "layers": 1, "heads": 2, "buckets": 512},
     "gru": {"embedding": 16, "width": 16},
     "lstm": {"embedding": 16, "width": 16},

@@ -226,7 +226,7 @@ def test_schedule_free_finds_the_minimum_without_a_schedule():
     x = torch.randn(200, 5)
     y = x @ torch.arange(5.0) + 1
     optimizers = Optimizers(network, Optimizer(name="schedule_free_adamw", lr=0.1), torch.device("cpu"))
-    for step in range(400):
+    for step in range(1200):
         optimizers.set_rate(0.1 * min(1, (step + 1) / 20))
         optimizers.zero_grad()
         ((network(x)[:, 0] - y) ** 2).mean().backward()

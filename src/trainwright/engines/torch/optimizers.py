@@ -123,11 +123,12 @@ class Optimizers:
         """Take up what `state` gave."""
         for i, part in enumerate(self._parts):
             document = part.state_dict()
+            params = [p for group in part.param_groups for p in group["params"]]
             state: dict[int, dict[str, Any]] = {}
             for name, tensor in tensors.items():
                 head, *where = name.split(".", 3)
                 if head == "optimizer" and int(where[0]) == i:
-                    state.setdefault(int(where[1]), {})[where[2]] = tensor.clone()
+                    state.setdefault(int(where[1]), {})[where[2]] = _laid_out_as(params[int(where[1])], tensor)
             for name, number in numbers.items():
                 at, owner, key = name.split(".", 2)
                 if int(at) != i:
@@ -138,6 +139,13 @@ class Optimizers:
                     state.setdefault(int(owner), {})[key] = number
             document["state"] = state
             part.load_state_dict(document)
+
+
+def _laid_out_as(param: Tensor, stored: Tensor) -> Tensor:
+    """A copy with the parameter's memory format: fused kernels walk both in memory order, whatever their strides."""
+    if stored.shape != param.shape:
+        return stored.clone()
+    return torch.empty_like(param, dtype=stored.dtype, device=stored.device).copy_(stored)
 
 
 def _build(groups: list[dict[str, Any]], recipe: Optimizer, device: torch.device) -> torch.optim.Optimizer:

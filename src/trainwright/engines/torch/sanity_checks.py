@@ -244,7 +244,7 @@ def _no_look_ahead(trial: _Trial) -> SanityResult | None:
     middle = x.shape[1] // 2
     changed = x.clone()
     changed[:, middle:] = (x[:, middle:] + 1) % trial.problem.outputs
-    before, after = trial.scores(x)[:, : middle - 1], trial.scores(changed)[:, : middle - 1]
+    before, after = trial.scores(x)[:, :middle], trial.scores(changed)[:, :middle]
     found = _difference(before, after)
     if found <= _EXACT:
         return SanityResult(name="no_look_ahead", passed=True, saw="scores do not change with later tokens")

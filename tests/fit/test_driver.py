@@ -175,7 +175,7 @@ def test_a_damaged_best_checkpoint_is_refused_with_what_to_do(tmp_path: Path) ->
 class Climber(Walker):
     """A walker whose rounds are of two units each: a position is half a round."""
 
-    values: Mapping[str, float] = {}  # noqa: RUF012 - a constant for most tests
+    values: Mapping[str, float] = {}
 
     def units(self) -> Iterator[Unit]:
         while self.position < len(self.path):

@@ -247,3 +247,27 @@ def test_activation_checkpointing_changes_no_bit_and_is_said():
 def test_validation_loss_of_a_plateau_is_told(task):
     session = TorchSession(make_job(task, scheduler={"name": "plateau", "patience": 0}, epochs=2))
     assert all(math.isfinite(u.values["val_loss"]) for u in session.units())
+
+
+def test_a_compiler_that_fails_is_said_and_training_goes_on(monkeypatch):
+    from tests.engines.torch.jobs import same, weights_of
+
+    def broken(network):
+        def forward(x):
+            raise RuntimeError("no C++ compiler\nand more")
+
+        return forward
+
+    monkeypatch.setattr(torch, "compile", broken)
+    session = TorchSession(make_job(compile=True))
+    list(session.units())
+    (finding,) = [f for f in findings_of(session) if f.code == "torch.not_compiled"]
+    assert "no C++ compiler)" in finding.what
+    assert same(weights_of(make_job(compile=True)), weights_of(make_job()))
+
+
+def test_an_error_of_the_network_is_told_without_a_traceback():
+    from trainwright.core.errors import TrainingFailed
+
+    with pytest.raises(TrainingFailed, match="PyTorch stopped: boom"):
+        next(TorchSession(make_job(params={"fault": "crash"})).units())

@@ -12,11 +12,13 @@ from torch import Tensor
 from trainwright.core.errors import ArtifactRefused, SpecError
 from trainwright.core.findings import Finding
 from trainwright.core.jsonable import JsonValue
+from trainwright.engines._native_errors import training_errors
 from trainwright.engines._native_files import identity_of
 from trainwright.engines.contract import Job, ModelFacts, Repair, Unit
 from trainwright.engines.torch import automatic, placement, schedules
 from trainwright.engines.torch.batches import Batch, Grid, Source, epoch_order
 from trainwright.engines.torch.building import build_network, save_activations
+from trainwright.engines.torch.compiling import Compiled
 from trainwright.engines.torch.device import (
     autocast_dtype,
     deterministic_algorithms,
@@ -84,7 +86,7 @@ class TorchSession:
                 self._findings.append(automatic.checkpointed(save_activations(network)))
             steady = recipe.accumulate == 1 and not recipe.activation_checkpointing
             forward: Any = team.wrapped(network, steady=steady)
-            forward = torch.compile(forward) if recipe.compile else forward
+            forward = Compiled(forward, self._findings.append) if recipe.compile else forward
             self._findings += local_batch_norm(network, team)
             average = None if recipe.ema is None else Average(dict(network.named_parameters()), recipe.ema)
             self._optimizers = Optimizers(network, recipe.optimizer, device)
@@ -110,7 +112,12 @@ class TorchSession:
         """Train on, a block of steps at a time. Blocks end where they would in an undisturbed training."""
         while self._epoch < self._job.plan.rounds:
             began = time.perf_counter()
-            with self._working(), private_randomness(self._device), memory_errors(self._device):
+            with (
+                training_errors("PyTorch", RuntimeError, ValueError, TypeError, IndexError),
+                self._working(),
+                private_randomness(self._device),
+                memory_errors(self._device),
+            ):
                 self._decide()
                 values, statistics = self._run_block()
                 whole = self._step == self._steps

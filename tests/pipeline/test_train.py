@@ -21,7 +21,10 @@ FILES = (
 )  # fmt: skip
 STAGES = ("data", "data_checks", "features", "checks", "baselines", "baseline:dummy", "fit", "export", "evaluate")
 TASKS: tuple[TaskName, ...] = ("binary", "multiclass", "regression")
-ROUNDS = {"lightgbm": 60, "xgboost": 30, "catboost": 50, "hist_gradient_boosting": 20, "sklearn_mlp": 30}
+ROUNDS = {
+    "lightgbm": 60, "xgboost": 30, "catboost": 50, "hist_gradient_boosting": 20, "sklearn_mlp": 30, "sklearn": 30,
+    "random_forest": 40, "extra_trees": 40,
+}  # fmt: skip
 ESTIMATORS = {True: "sklearn.ensemble.GradientBoostingClassifier", False: "sklearn.ensemble.GradientBoostingRegressor"}
 TABLE_ENGINES = {"sklearn", "lightgbm", "xgboost", "catboost"}
 

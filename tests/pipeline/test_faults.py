@@ -207,16 +207,17 @@ def test_a_run_that_another_process_holds_is_left_alone(project: Project) -> Non
     holder = project.start("train", "spec.yaml", "--json")
     wait_for(holder, "▸ baselines")
     holder.send_signal(signal.SIGSTOP)
-    run = project.only_run()
-    before = (run / "training_log.jsonl").read_bytes()
-
-    answer = project("resume", run, "--json")
-
-    assert answer.returncode == 8
-    assert f"pid {holder.pid}" in answer.json["error"]["message"]
-    assert (run / "training_log.jsonl").read_bytes() == before
-    holder.send_signal(signal.SIGCONT)
-    assert finish(holder).returncode == 0
+    try:
+        run = project.only_run()
+        before = (run / "training_log.jsonl").read_bytes()
+        answer = project("resume", run, "--json")
+        assert answer.returncode == 8
+        assert f"pid {holder.pid}" in answer.json["error"]["message"]
+        assert (run / "training_log.jsonl").read_bytes() == before
+    finally:
+        holder.send_signal(signal.SIGCONT)
+        done = finish(holder)
+    assert done.returncode == 0
     assert_whole(run)
 
 

@@ -92,6 +92,9 @@ def test_a_kill_outside_of_training_loses_nothing(project: Project, undisturbed:
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     run = project.only_run()
+    (run / "model" / ".native.0badcafe.tmp").mkdir(parents=True)  # what a kill in the middle of a write leaves
+    (run / "plots").mkdir(exist_ok=True)
+    (run / "plots" / ".baselines.png.0badcafe.tmp").write_text("half")
 
     resumed = project("resume", run, "--json")
 

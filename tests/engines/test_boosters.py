@@ -111,7 +111,7 @@ def test_a_resumed_training_ends_with_the_same_bytes(
 _CHILD = """
 import sys
 from pathlib import Path
-from trainwright.core.tasks import TABLE_TASKS, Task
+from trainwright.core.tasks import Task
 from trainwright.engines.testing import exported, opened
 from tests.engines.test_boosters import job_of
 family, folder = sys.argv[1], Path(sys.argv[2])

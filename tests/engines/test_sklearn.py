@@ -371,7 +371,7 @@ import sys
 import warnings
 from pathlib import Path
 from tests.engines.test_sklearn import FAMILIES, digest, make_job, trained
-from trainwright.core.tasks import TABLE_TASKS, Task
+from trainwright.core.tasks import Task
 folder = Path(sys.argv[1])
 for i, (family, path, params) in enumerate(FAMILIES):
     for task in (Task.MULTICLASS, Task.REGRESSION):

@@ -13,7 +13,7 @@ from trainwright.families.contract import Family
 from trainwright.fit.recorder import Listener
 from trainwright.run.lock import locked
 from trainwright.run.result import RunResult, damaged_result, read_result
-from trainwright.stages import deliver, launch, prepare, training
+from trainwright.stages import deliver, launch, prepare, searching, training
 from trainwright.stages.reports import CheckReport, InitResult, PredictResult, ReportResult, RunsList
 from trainwright.stages.work import Work
 
@@ -74,8 +74,10 @@ def run_stages(work: Work) -> None:
     plan, prepared = prepare.choose_threads(work, dataset, plan, prepared)
     prepare.check_model(work, dataset, prepared)
     baselines = training.train_baselines(work, dataset, plan)
+    found = searching.search(work, dataset, plan, prepared)
+    plan, prepared = found.plan, found.prepared
     folds = training.cross_validate(work, dataset, plan)
-    fitted = training.train_final(work, prepared, plan)
+    fitted = training.train_final(work, prepared, plan, kept=found.kept)
     simpler = training.simpler_family(work, dataset, prepared, plan, fitted, baselines)
     if simpler is not None:
         fitted.session.close()

@@ -42,7 +42,7 @@ _FRAMEWORK_FAMILY = {
 # The engine behind a framework's usual name, where they differ.
 _FRAMEWORK_ENGINE = {"pytorch": "torch"}
 # Where a network's published search space and the training section name the same thing.
-_TWICE = {
+TWICE = {
     "optimizer.lr": "learning_rate",
     "optimizer.weight_decay": "weight_decay",
     "batch_size": "batch_size",
@@ -153,14 +153,14 @@ def _judge_family(loaded: "LoadedSpec", name: str, estimator: str) -> Iterable["
                 "write auto or cpu",
             )
         yield from _judge_keys(loaded, family, name, tasks[0], capabilities)
-        for problem in _problems_of_all(family, spec, tasks, _located(loaded, estimator)):
+        for problem in _problems_of_all(family, spec, tasks, located(loaded, estimator)):
             place = f"architecture.architecture_spec.{problem.name}" if problem.name else "architecture.model_type"
             yield loaded.mistake(place, problem.what, problem.fix)
     except SpecError as error:
         yield loaded.mistake("architecture.model_type", error.message)
 
 
-def _located(loaded: "LoadedSpec", estimator: str) -> str:
+def located(loaded: "LoadedSpec", estimator: str) -> str:
     """An own model's file as a path of this process; anything else as it is."""
     if not _own.is_file(estimator):
         return estimator
@@ -180,7 +180,7 @@ def _judge_keys(
             yield loaded.mistake(f"training.{key}", what, fix, code="no_effect")
     if training.epochs is not None and "batch_size" not in capabilities.training_keys and name != "sklearn_mlp":
         yield loaded.mistake("training.epochs", f"{name} does not train in epochs", "Write rounds", code="no_effect")
-    for path, key in _TWICE.items():
+    for path, key in TWICE.items():
         given = _at(training, path)
         if given is not None and params.get(key, given) != given:
             what = f"architecture.architecture_spec.{key} says {params[key]}, this says {given}"
@@ -250,8 +250,8 @@ def make_plan(loaded: "LoadedSpec", dataset: "Dataset", *, threads: int, simpler
         name = "lightgbm"
         model = plan_model(name, {}, dataset, rounds=spec.training.limit)
     else:
-        located = _located(loaded, estimator)
-        model = plan_model(name, params, dataset, rounds=spec.training.limit, estimator=located, loaded=loaded)
+        where = located(loaded, estimator)
+        model = plan_model(name, params, dataset, rounds=spec.training.limit, estimator=where, loaded=loaded)
     if simpler is None:
         model = with_training(model, spec.training)
     findings = []
@@ -265,19 +265,8 @@ def make_plan(loaded: "LoadedSpec", dataset: "Dataset", *, threads: int, simpler
                 fix="Name another with architecture.model_type; `trainwright families` lists them",
             )
         )
-    if spec.hyperparameter_search is not None:
-        findings.append(
-            Finding(
-                code="search.not_run",
-                severity=Severity.WARNING,
-                where="hyperparameter_search",
-                what="no search was run: this version trains one configuration, the family's defaults and "
-                "architecture_spec",
-                fix="Remove the section, or search by training several specs and `trainwright compare`",
-            )
-        )
     primary = default_metric(task) if spec.training.metric == "auto" else _metric(loaded, "training.metric", task)
-    watch, patience, min_delta = _stopping(loaded, task, primary, model)
+    watch, patience, min_delta = stopping_rule(loaded, task, primary, model)
     return Plan(
         model=model,
         primary=primary,
@@ -291,10 +280,27 @@ def make_plan(loaded: "LoadedSpec", dataset: "Dataset", *, threads: int, simpler
     )
 
 
+def request_for(dataset: "Dataset", *, rounds: int | None = None, estimator: str = "") -> Request:
+    """What a family needs to know of a data set."""
+    from trainwright.data.image_features import image_shape
+
+    return Request(
+        task=dataset.target.task,
+        num_classes=dataset.target.num_classes,
+        rows=len(dataset.train),
+        columns=len(dataset.schema.features),
+        rounds=rounds,
+        target_is_count=dataset.target.is_count,
+        estimator=estimator,
+        image=image_shape(dataset.train, dataset.schema),
+    )
+
+
 def _is_free(spec: "Spec") -> bool:
     """Whether the spec leaves the family to us altogether."""
     named = spec.architecture.model_type != "auto" or spec.training.framework != "auto"
-    return not named and not spec.architecture.architecture_spec
+    searched = spec.hyperparameter_search is not None and bool(spec.hyperparameter_search.search_space)
+    return not named and not searched and not spec.architecture.architecture_spec
 
 
 def _are_images(dataset: "Dataset") -> bool:
@@ -325,20 +331,9 @@ def plan_model(
     Raises:
         SpecError: the family has no model for this task, or a parameter does not fit it.
     """
-    from trainwright.data.image_features import image_shape
-
     family = load_family(name)
     task = dataset.target.task
-    request = Request(
-        task=task,
-        num_classes=dataset.target.num_classes,
-        rows=len(dataset.train),
-        columns=len(dataset.schema.features),
-        rounds=rounds,
-        target_is_count=dataset.target.is_count,
-        estimator=estimator,
-        image=image_shape(dataset.train, dataset.schema),
-    )
+    request = request_for(dataset, rounds=rounds, estimator=estimator)
     problems = family.problems(params, request)
     if task not in family.TASKS:
         problems = [ParamProblem(name="", what=f"{name} has no {task.value} model", fix="choose another family")]
@@ -370,7 +365,7 @@ def _metric(loaded: "LoadedSpec", path: str, task: Task) -> Metric:
         raise spec_error([loaded.mistake(path, error.message)]) from error
 
 
-def _stopping(loaded: "LoadedSpec", task: Task, primary: Metric, model: ModelPlan) -> tuple[Metric, int, float]:
+def stopping_rule(loaded: "LoadedSpec", task: Task, primary: Metric, model: ModelPlan) -> tuple[Metric, int, float]:
     stopping = loaded.spec.training.early_stopping
     loss = loss_metric(task)
     watch = primary if primary.smooth else loss

@@ -21,6 +21,7 @@ from trainwright.run.files import drop_temporary, read_json, write_bytes, write_
 from trainwright.run.folder import RunFolder, create_run, open_run
 from trainwright.run.hashes import sha256_value
 from trainwright.run.lock import locked
+from trainwright.search.judge import judge_search
 from trainwright.spec.load import LoadedSpec, Mistake, load, spec_error
 from trainwright.stages.work import Work
 from trainwright.trackers.jsonl import EventLog
@@ -45,7 +46,7 @@ def load_spec(
     Raises:
         SpecError: with all mistakes.
     """
-    return load(spec, overrides=overrides, base=base, frames=frames, judges=[judge_model, judge_checks])
+    return load(spec, overrides=overrides, base=base, frames=frames, judges=[judge_model, judge_search, judge_checks])
 
 
 def judge_checks(loaded: LoadedSpec) -> list[Mistake]:

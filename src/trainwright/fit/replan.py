@@ -1,0 +1,48 @@
+"""The plan of a run with other parameters: what a search tries."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from trainwright.core.jsonable import JsonValue
+from trainwright.families.contract import NO_EFFECT
+from trainwright.fit.plan import Plan, family_of, load_family, located, plan_model, request_for, stopping_rule
+from trainwright.fit.recipe import with_training
+
+if TYPE_CHECKING:
+    from trainwright.data.dataset import Dataset
+    from trainwright.spec.load import LoadedSpec
+
+
+def replanned(plan: Plan, loaded: "LoadedSpec", dataset: "Dataset", params: Mapping[str, JsonValue]) -> Plan:
+    """The plan with other parameters over the spec's; those that would do nothing are left out.
+
+    Raises:
+        SpecError: the family refuses the parameters.
+    """
+    training = loaded.spec.training
+    merged = {**_fixed(loaded), **with_effect(plan, loaded, dataset, params)}
+    family, where = plan.model.family, _where(plan, loaded)
+    model = with_training(plan_model(family, merged, dataset, rounds=training.limit, estimator=where), training)
+    watch, patience, min_delta = stopping_rule(loaded, dataset.target.task, plan.primary, model)
+    return replace(plan, model=model, watch=watch, patience=patience, min_delta=min_delta)
+
+
+def with_effect(
+    plan: Plan, loaded: "LoadedSpec", dataset: "Dataset", params: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
+    """The parameters without those that do nothing beside the others, as a condition (`when`) would have done."""
+    request = request_for(dataset, rounds=loaded.spec.training.limit, estimator=_where(plan, loaded))
+    problems = load_family(plan.model.family).problems({**_fixed(loaded), **params}, request)
+    idle = {p.name for p in problems if p.what.startswith(NO_EFFECT)}
+    return {name: value for name, value in params.items() if name not in idle}
+
+
+def _fixed(loaded: "LoadedSpec") -> Mapping[str, JsonValue]:
+    return cast(Mapping[str, JsonValue], loaded.spec.architecture.architecture_spec)
+
+
+def _where(plan: Plan, loaded: "LoadedSpec") -> str:
+    """The estimator's path, where the plan is of the spec's own family."""
+    name, estimator = family_of(loaded.spec)
+    return located(loaded, estimator) if plan.model.family == name else ""

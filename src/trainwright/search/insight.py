@@ -85,13 +85,14 @@ def _wider(dimension: Range, side: str) -> JsonValue:
 
 def _edge(name: str, value: JsonValue, dimension: Range, side: str, wider: JsonValue) -> Finding:
     low, high = ends(dimension)
+    edge = "lower" if side == "low" else "upper"
     pair = (wider, _plain(dimension, high)) if side == "low" else (_plain(dimension, low), wider)
     flags = (", log: true" if dimension.log else "") + (", int: true" if dimension.integer else "")
     return Finding(
         code="search.edge",
         severity=Severity.WARNING,
         where=f"hyperparameter_search.search_space.{name}",
-        what=f"the best value, {value}, lies on the {'lower' if side == 'low' else 'upper'} edge of {low:g} to {high:g}",
+        what=f"the best value, {value}, lies on the {edge} edge of {low:g} to {high:g}",
         why="better values may lie outside",
         fix=f"Try {name}: {{low: {pair[0]}, high: {pair[1]}{flags}}}",
         evidence={"value": value, "low": low, "high": high, "wider": wider},

@@ -18,8 +18,8 @@ _ETA = 3  # Li et al. 2020, 'A System for Massively Parallel Hyperparameter Tuni
 _RUNGS = 4  # so the first rung is at 1/27 of the rounds
 _MEDIAN_TRIALS = 5  # Optuna's MedianPruner: complete trials before it begins
 _MEDIAN_WARMUP = 0.2  # share of the rounds in which nothing is judged: schedules warm up (assumption)
-_OUTLOOK_POINTS = 4  # fewer points make no slope
 _OUTLOOK_TAIL = 0.25  # the last share of the rounds done, from which the slope is taken (assumption)
+_OUTLOOK_POINTS = 5  # evaluations that the slope is taken over at least: one or two are noise (assumption)
 _P_VALUE = 0.1  # Optuna's WilcoxonPruner
 
 
@@ -76,10 +76,10 @@ def _no_outlook(seen: Curve, incumbent: float | None, limit: int) -> bool:
     Gains of boosting diminish, so the line is what the trial can reach at most. Unlike rules that compare trials at
     the same round it does not prefer high learning rates.
     """
-    if incumbent is None or len(seen) < _OUTLOOK_POINTS:
+    if incumbent is None or len(seen) <= _OUTLOOK_POINTS:
         return False
     rounds, now = seen[-1][0], min(v for _, v in seen)
-    since = max(r for r, _ in seen[:-1] if r <= max(rounds * (1 - _OUTLOOK_TAIL), seen[0][0]))
+    since = max(r for r, _ in seen[:-_OUTLOOK_POINTS] if r <= max(rounds * (1 - _OUTLOOK_TAIL), seen[0][0]))
     then = min(v for r, v in seen if r <= since)
     slope = (then - now) / (rounds - since)
     return now - slope * (limit - rounds) > incumbent

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 COMPARED = 3  # of the best trials are compared under other seeds: the mission's ranking shows as many (assumption)
 _RESAMPLES = 100  # of the bootstrap; its mean is then good to a tenth of its deviation
+_JUDGED = 20  # trials the bootstrap picks from: one further behind is hardly ever picked, and each costs time
 _STANDARD_ERRORS = 2.0  # a margin of fewer is what chance makes of equal trials (about 95 %)
 
 
@@ -130,8 +131,8 @@ def optimism(
     """The bootstrap bias correction of Tsamardinos, Greasidou & Borboudakis 2018 (Machine Learning 107) on validation
     rows: in each resample the best trial is picked on the drawn rows and judged on the others.
 
-    ``predictions``: trial -> its predictions for the rows of ``y``. None with fewer than two trials, or where the
-    metric is undefined in more than half of the resamples.
+    ``predictions``: trial -> its predictions for the rows of ``y``; the best 20 take part. None with fewer than two
+    trials, or where the metric is undefined in more than half of the resamples.
     """
     import numpy as np
 
@@ -142,25 +143,26 @@ def optimism(
     def value(number: int, rows: "np.ndarray") -> float:
         return compute(metric, y[rows], predictions[number][rows], weight=None if weight is None else weight[rows])
 
-    def best_on(rows: "np.ndarray") -> int:
-        costs = {number: sign * value(number, rows) for number in predictions}
-        return min(costs, key=lambda n: (math.inf if math.isnan(costs[n]) else costs[n], n))
+    def in_order(numbers: Iterable[int], rows: "np.ndarray") -> list[int]:
+        costs = {number: sign * value(number, rows) for number in numbers}
+        return sorted(costs, key=lambda n: (math.inf if math.isnan(costs[n]) else costs[n], n))
 
     generator = seeds.generator("optimism")
     every = np.arange(len(y))
+    judged = in_order(predictions, every)[:_JUDGED]
     found: list[float] = []
     for _ in range(_RESAMPLES):
         drawn = generator.integers(0, len(y), len(y))
         left = np.setdiff1d(every, drawn)
         if len(left):
-            found.append(value(best_on(drawn), left))
+            found.append(value(in_order(judged, drawn)[0], left))
     defined = [v for v in found if math.isfinite(v)]
     if len(defined) * 2 < _RESAMPLES:
         return None
     return Optimism(
-        value=value(best_on(every), every),
+        value=value(judged[0], every),
         corrected=statistics.fmean(defined),
-        trials=len(predictions),
+        trials=len(judged),
         rows=len(y),
         resamples=len(defined),
     )

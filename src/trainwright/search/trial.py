@@ -50,11 +50,15 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a trial ended: its record, its events in order, and the model where it may win."""
+    """How a trial ended: its record, its events in order, and the model where it may win.
+
+    ``predictions`` are those for the bench's judged rows, of any trial that came to a model.
+    """
 
     record: Record
     events: tuple[Event, ...]
     kept: Kept | None = None
+    predictions: "np.ndarray | None" = None
 
 
 def features_key(model: ModelPlan) -> JsonValue:
@@ -77,6 +81,7 @@ class Bench:
     """What the trials of one process share: the rows, prepared once for all, and what engines make of them once.
 
     ``replan`` gives the plan of a configuration. ``splits`` are the validation split, or folds of the training rows.
+    ``judged_rows``: positions of validation rows whose predictions are wanted, None for none.
     """
 
     dataset: "Dataset"
@@ -89,6 +94,7 @@ class Bench:
     stop: StopRequest
     checkpoint_every_s: float
     pipeline: "FeaturePipeline | None" = None
+    judged_rows: "np.ndarray | None" = None
     _prepared: dict[str, Prepared] = field(default_factory=dict)
 
     def prepared(self, split: Split, plan: Plan, workdir: Path) -> Prepared:
@@ -122,7 +128,7 @@ class Bench:
     def run(
         self, proposal: Proposal, done: Sequence[Record], *, deadline_s: float | None, keep: bool, repeat: int = 0
     ) -> Outcome:
-        """Train and judge a proposal, under another seed where ``repeat`` is above 0. A failing trial is an outcome too.
+        """Train and judge a proposal, under another seed where ``repeat`` is above 0. A failure is an outcome too.
 
         Raises:
             Stopped: a signal came in.
@@ -181,6 +187,7 @@ class Bench:
         rounds: list[int] = []
         state: State = "complete"
         kept: Kept | None = None
+        predictions: np.ndarray | None = None
         for number, split in enumerate(self.splits):
             workdir = self.workdir / f"trial-{proposal.number}-{repeat}-{number}"
             prepared = self.prepared(split, plan, workdir)
@@ -192,6 +199,8 @@ class Bench:
             rounds.append(fitted.rounds)
             values += [] if value is None else [value]
             trains += [] if train is None else [train]
+            if self.judged_rows is not None and not repeat and prepared.job.val is not None:
+                predictions = fitted.predict(prepared.job.val.X[self.judged_rows])
             if keep and len(self.splits) == 1 and state == "complete":
                 kept = Kept(
                     number=proposal.number, plan=plan, prepared=prepared, fitted=fitted, events=tuple(seen.events)
@@ -202,6 +211,7 @@ class Bench:
                 state = "pruned"
             if state != "complete":
                 break
+        where = f"fold {len(values)}" if len(self.splits) > 1 else f"{plan.model.unit} {seen.last}"
         value = _mean(values)
         if state == "complete" and (value is None or not math.isfinite(value)):
             raise TrainingFailed(f"{self.settings.primary.name} is not defined on the rows that judge this trial")
@@ -215,10 +225,10 @@ class Bench:
             curve=tuple(seen.curve) if len(self.splits) == 1 else tuple(enumerate(values, start=1)),
             folds=tuple(values) if len(self.splits) > 1 else (),
             origin=proposal.origin,
-            reason=seen.reason if state != "pruned" else f"behind the best trial at round {rounds[-1]}",
+            reason=seen.reason if state != "pruned" else f"behind the best trial at {where}",
             findings=seen.findings(),
         )
-        return Outcome(record=record, events=(), kept=kept)
+        return Outcome(record=record, events=(), kept=kept, predictions=predictions)
 
     def _fitted(
         self, job: Job, plan: Plan, seen: "_Seen", prunes: Prunes, deadline_s: float | None, workdir: Path
@@ -306,6 +316,11 @@ class _Seen:
         before = [value for step, value in found if step <= rounds]
         return before[-1] if before else None
 
+    @property
+    def last(self) -> int:
+        """The round of the last evaluation."""
+        return self.curve[-1][0] if self.curve else 0
+
     def findings(self) -> tuple[Finding, ...]:
         """What was found on the way."""
         from trainwright.core.events import Found
@@ -315,10 +330,3 @@ class _Seen:
 
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
-
-
-def predictions_of(kept: Kept, rows: "np.ndarray") -> "np.ndarray":
-    """Predictions of a kept trial for some of the validation rows."""
-    val = kept.prepared.job.val
-    assert val is not None
-    return kept.fitted.predict(val.X[rows])

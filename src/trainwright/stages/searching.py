@@ -20,7 +20,7 @@ from trainwright.search.pruning import choose
 from trainwright.search.settings import TRIALS, Known, Settings
 from trainwright.search.space import in_order, read_space
 from trainwright.search.standing import Optimism, Verdict, optimism, ranking
-from trainwright.search.trial import Bench, Kept, Outcome, Split, features_key, predictions_of
+from trainwright.search.trial import Bench, Kept, Outcome, Split, features_key
 from trainwright.stages.prepare import prepare_training, write_resolved
 from trainwright.stages.work import Work
 
@@ -196,6 +196,7 @@ def _bench(work: Work, dataset: "Dataset", plan: Plan, settings: Settings) -> Be
         stop=work.stop,
         checkpoint_every_s=work.loaded.spec.training.checkpoint_every.seconds,
         pipeline=work.pipeline,
+        judged_rows=None if settings.folds else judged_rows(dataset, settings),
     )
 
 
@@ -245,6 +246,17 @@ def _deadline(work: Work, settings: Settings, ledger: Ledger) -> float | None:
     return min(ends) if ends else None
 
 
+def judged_rows(dataset: "Dataset", settings: Settings) -> "np.ndarray":
+    """The validation rows whose predictions are kept for the bootstrap: all, or a sample of many."""
+    import numpy as np
+
+    rows = len(dataset.val)
+    if rows <= _JUDGED_ROWS:
+        return np.arange(rows)
+    picked = settings.seeds.generator("judged rows").choice(rows, _JUDGED_ROWS, replace=False)
+    return np.sort(picked)
+
+
 class _Filing:
     """What is written and told about trials while the search runs."""
 
@@ -254,7 +266,7 @@ class _Filing:
         self._settings = settings
         self._folder = folder
         self._saved_s = work.clock.elapsed()
-        self._rows = self._chosen_rows()
+        self._rows = judged_rows(dataset, settings)
 
     def told(self, number: int, trial: Trial) -> None:
         """A trial's line in the log and on the screen."""
@@ -268,8 +280,8 @@ class _Filing:
         number = outcome.record.number
         lines = "".join(dumps(event.to_json()) + "\n" for event in outcome.events)
         write_text(self._folder / "trials" / f"{number}.jsonl", lines)
-        if outcome.kept is not None and outcome.record.state == "complete" and not self._settings.folds:
-            self._write_predictions(outcome.kept)
+        if outcome.predictions is not None:
+            self._write_predictions(number, outcome.predictions)
 
     def optimism(self) -> Optimism | None:
         """How optimistic the best value is, from the stored predictions."""
@@ -284,23 +296,14 @@ class _Filing:
         seeds = self._settings.seeds
         return optimism(self._settings.primary, val.y[self._rows], stored, weight=weight, seeds=seeds)
 
-    def _chosen_rows(self) -> "np.ndarray":
-        import numpy as np
-
-        rows = len(self._dataset.val)
-        if rows <= _JUDGED_ROWS:
-            return np.arange(rows)
-        picked = self._settings.seeds.generator("judged rows").choice(rows, _JUDGED_ROWS, replace=False)
-        return np.sort(picked)
-
-    def _write_predictions(self, kept: Kept) -> None:
+    def _write_predictions(self, number: int, predictions: "np.ndarray") -> None:
         import io
 
         import numpy as np
 
         buffer = io.BytesIO()
-        np.save(buffer, predictions_of(kept, self._rows).astype(np.float32), allow_pickle=False)
-        write_bytes(self._folder / "predictions" / f"{kept.number}.npy", buffer.getvalue())
+        np.save(buffer, predictions.astype(np.float32), allow_pickle=False)
+        write_bytes(self._folder / "predictions" / f"{number}.npy", buffer.getvalue())
 
 
 def _findings(settings: Settings, ledger: Ledger, reason: str, verdict: Verdict) -> list[Finding]:

@@ -48,6 +48,9 @@ class Request:
 NO_EFFECT = "has no effect"
 """How a problem begins of a parameter that is right in itself and does nothing beside the others."""
 
+SAME = "is another name of"
+"""How a problem begins of a parameter that is there twice, under two names."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParamProblem:

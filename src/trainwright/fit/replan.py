@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from trainwright.core.jsonable import JsonValue
-from trainwright.families.contract import NO_EFFECT
+from trainwright.families.contract import NO_EFFECT, SAME, Family, Request
 from trainwright.fit.plan import Plan, family_of, load_family, located, plan_model, request_for, stopping_rule
 from trainwright.fit.recipe import with_training
 
@@ -36,6 +36,24 @@ def with_effect(
     problems = load_family(plan.model.family).problems({**_fixed(loaded), **params}, request)
     idle = {p.name for p in problems if p.what.startswith(NO_EFFECT)}
     return {name: value for name, value in params.items() if name not in idle}
+
+
+def renamed(
+    family: Family, params: Mapping[str, JsonValue], names: Mapping[str, JsonValue], request: Request
+) -> dict[str, JsonValue]:
+    """Parameters of the family's own under the names a user writes (``eta`` for ``learning_rate``).
+
+    ``names``: the user's names with a value that is right for each.
+    """
+    found = dict(params)
+    for theirs, value in names.items():
+        if theirs in params:
+            continue
+        for ours in params:
+            if any(p.what.startswith(SAME) for p in family.problems({ours: params[ours], theirs: value}, request)):
+                found[theirs] = found.pop(ours)
+                break
+    return found
 
 
 def _fixed(loaded: "LoadedSpec") -> Mapping[str, JsonValue]:

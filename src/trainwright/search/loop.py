@@ -62,7 +62,7 @@ class Search:
     limits: Limits
     told: Callable[[int, Trial], None]
     filed: Callable[[Outcome], None] = lambda _outcome: None
-    kept: Kept | None = None
+    kept: dict[int, Kept] = field(default_factory=dict)
     reason: str = field(default="")
 
     def run(self) -> Verdict:
@@ -86,9 +86,7 @@ class Search:
             raise TrainingFailed(_all_failed(self.ledger.trials))
         self._compare(best)
         verdict = judge(self.settings, best, self.ledger.repeats)
-        if self.kept is not None and self.kept.number != verdict.number:
-            self.kept.close()
-            self.kept = None
+        self._let_go([verdict.number])
         return verdict
 
     def _ended(self) -> str:
@@ -137,16 +135,17 @@ class Search:
             self._tell(outcome.record)
 
     def _keep(self, outcome: Outcome) -> None:
-        """Hold on to the model of the best trial so far, and let go of any other."""
+        """Hold on to the models that may be delivered: the best few of boosters, one of those that hold their rows."""
         if outcome.kept is None:
             return
-        best = ranking(self.settings, self.ledger.trials)
-        if best and best[0].number == outcome.record.number:
-            if self.kept is not None:
-                self.kept.close()
-            self.kept = outcome.kept
-        else:
-            outcome.kept.close()
+        self.kept[outcome.kept.number] = outcome.kept
+        many = COMPARED if outcome.kept.fitted.session.keeps_every_round else 1
+        best = [r.number for r in ranking(self.settings, self.ledger.trials)[:many]]
+        self._let_go(best)
+
+    def _let_go(self, wanted: Sequence[int]) -> None:
+        for number in [n for n in self.kept if n not in wanted]:
+            self.kept.pop(number).close()
 
     def _tell(self, record: Record) -> None:
         upto = [r for r in self.ledger.trials if r.number <= record.number]

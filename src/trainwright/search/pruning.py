@@ -119,7 +119,7 @@ def _behind(settings: Settings, number: int, seen: Curve, others: Sequence[Recor
         if not before < rung <= rounds:
             continue
         mine = min(v for _, v in seen)
-        theirs = [b for r in others if (b := _best_by(_costs(settings, r), rung)) is not None]
+        theirs = [b for r in others if (b := _best_by(_costs(settings, r), rounds)) is not None]
         better = sum(v < mine for v in theirs)
         if better >= max(1, (len(theirs) + 1) // _ETA):
             return True

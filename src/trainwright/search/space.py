@@ -85,7 +85,7 @@ def ends(dimension: Range) -> tuple[float, float]:
     low, high, step = dimension.low, dimension.high, dimension.step
     if step is None:
         return low, high
-    return low, low + math.floor((high - low) / step + 1e-9) * step
+    return low, float(f"{low + math.floor((high - low) / step + 1e-9) * step:.12g}")
 
 
 def rounded(dimension: Range, value: JsonValue) -> JsonValue:

@@ -12,6 +12,7 @@ from trainwright.data.language import STRETCH
 from trainwright.fit.jobs import Prepared, prepare_job
 from trainwright.fit.plan import TWICE, Plan, family_of, framework_of, load_family, make_plan, request_for
 from trainwright.fit.recipe import recipe_values
+from trainwright.fit.replan import renamed
 from trainwright.fit.spread import world_of
 from trainwright.run.files import read_json, write_json, write_text
 from trainwright.spec.load import spec_error
@@ -151,8 +152,9 @@ def best_params(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, JsonVal
     """The family's parameters as used: its defaults, the spec's values over them."""
     estimator = family_of(work.loaded.spec)[1]
     request = request_for(dataset, rounds=work.loaded.spec.training.limit, estimator=estimator)
-    found = {**load_family(plan.model.family).defaults(request), **_given_params(work, plan)}
-    return {**found, **searched_params(work, plan)}
+    family = load_family(plan.model.family)
+    chosen = {**_given_params(work, plan), **searched_params(work, plan)}
+    return {**renamed(family, family.defaults(request), chosen, request), **chosen}
 
 
 def searched_params(work: Work, plan: Plan) -> Mapping[str, JsonValue]:

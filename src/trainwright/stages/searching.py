@@ -11,14 +11,14 @@ from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, dumps, to_json
 from trainwright.fit.jobs import Prepared, take
 from trainwright.fit.plan import Plan, family_of, load_family, located, request_for
-from trainwright.fit.replan import replanned, with_effect
+from trainwright.fit.replan import renamed, replanned, with_effect
 from trainwright.run.files import read_json, write_bytes, write_json, write_text
 from trainwright.search.insight import edges, importance
 from trainwright.search.ledger import Ledger
 from trainwright.search.loop import Limits, OwnProcess, Search
 from trainwright.search.pruning import choose
 from trainwright.search.settings import TRIALS, Known, Settings
-from trainwright.search.space import in_order, read_space
+from trainwright.search.space import in_order, middle, read_space
 from trainwright.search.standing import Optimism, Verdict, optimism, ranking
 from trainwright.search.trial import Bench, Kept, Outcome, Split, features_key
 from trainwright.stages.prepare import prepare_training, write_resolved
@@ -132,10 +132,11 @@ def _searched(work: Work, dataset: "Dataset", plan: Plan, wanted: "Wanted", summ
         },
     )
     work.record["search"] = {"family": plan.model.family, "number": verdict.number, "params": params}
-    if running.kept is not None and work.loaded.spec.training.distributed is not None:
-        running.kept.close()  # several processes train the final model, and their sums differ
+    kept = running.kept.get(verdict.number)
+    if kept is not None and work.loaded.spec.training.distributed is not None:
+        kept.close()  # several processes train the final model, and their sums differ
         return None
-    return running.kept
+    return kept
 
 
 def _told_range(dimension: object) -> JsonValue:
@@ -158,11 +159,12 @@ def _settings(work: Work, dataset: "Dataset", plan: Plan, wanted: "Wanted") -> S
     space = {name: dimension for name, dimension in space.items() if name not in fixed}
     if not space:
         raise SpecError("nothing is left to search: architecture_spec fixes every parameter of the family's own space")
-    known = [Known(params=family.defaults(request), source="the family's defaults")]
-    known += [Known(params=params, source=source) for params, source in getattr(family, "PORTFOLIO", ())]
+    names = {name: middle(dimension) for name, dimension in space.items()}
+    first = [(family.defaults(request), "the family's defaults"), *getattr(family, "PORTFOLIO", ())]
+    known = [Known(params=renamed(family, params, names, request), source=source) for params, source in first]
     return Settings(
         space=space,
-        fixed={**family.defaults(request), **fixed},
+        fixed={**known[0].params, **fixed},
         known=tuple(known),
         method=wanted.method,
         sampler=wanted.sampler,

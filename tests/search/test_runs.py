@@ -43,7 +43,7 @@ def test_a_search_ends_in_the_winners_model_and_its_spec_trains_the_same_again(t
     best = next(t for t in ledger if t["number"] == found["number"])
     assert record(run)["primary"]["value"] == pytest.approx(best["value"], abs=1e-9)
     assert record(run)["best_params"].items() >= best["params"].items()
-    assert record(run)["model"]["from_trial"] == found["number"]
+    assert record(run)["from_trial"] == found["number"]
     assert started(run).count("fit") == 1
     assert [e["number"] for e in events(run) if e["event"] == "trial"] == list(range(8))
 
@@ -116,7 +116,7 @@ def test_folds_judge_trials_and_the_final_model_is_trained_on_all_rows(tmp_path)
     whole = [t for t in told(run) if t["state"] == "complete" and t["repeat"] == 0]
     assert all(len(t["folds"]) == 3 for t in whole)
     assert all(t["value"] == pytest.approx(sum(t["folds"]) / 3) for t in whole)
-    assert "from_trial" not in record(run)["model"]
+    assert "from_trial" not in record(run)
     assert summary(run)["judged_by"] == "3 folds of the training rows"
 
 
@@ -144,7 +144,7 @@ def test_a_network_is_searched_by_its_words_and_kept(tmp_path):
     run = project.train()
     found = summary(run)
     assert record(run)["best_params"]["hidden_sizes"] in ([16, 16], [8])
-    assert record(run)["model"].get("from_trial") in (None, found["number"]), "kept only where it has the best value"
+    assert record(run).get("from_trial") in (None, found["number"]), "kept only where it has the best value"
     shutil.copy(run / "resolved.yaml", tmp_path / "again.yaml")
     again = project("train", "again.yaml", "--json")
     assert again.returncode == 0, again.stdout

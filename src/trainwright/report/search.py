@@ -18,7 +18,7 @@ def best_words(facts: Facts) -> str:
     found = facts.search
     if found is None:
         return "No search was asked for. This is the configuration that was used:"
-    kept = " Its model is the delivered one, not trained again." if "from_trial" in facts.model else ""
+    kept = " Its model is the delivered one, not trained again." if facts.record.get("from_trial") is not None else ""
     return f"Trial {found.number} of the search: {escape(text(found.summary.get('why')))}.{kept}"
 
 

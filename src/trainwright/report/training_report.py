@@ -97,7 +97,7 @@ def _setup(facts: Facts) -> dict[str, str]:
 
 def _fit_time(facts: Facts) -> str:
     """How long the final model took, also where a trial of the search became it."""
-    number = whole(facts.model.get("from_trial"))
+    number = whole(facts.record.get("from_trial"))
     trials = facts.search.trials if facts.search is not None else ()
     trial = next((t for t in trials if t.number == number), None)
     if trial is None:

@@ -126,6 +126,7 @@ def train_final(work: Work, prepared: Prepared, plan: Plan, *, stage: str = "fit
     """
     if kept is not None:
         return _taken_over(work, prepared, plan, kept)
+    work.record.pop("from_trial", None)
     job = prepared.job
     resumable = stage == "fit"
     world, found = world_of(work.loaded.spec.training.distributed if resumable else None, plan.device)
@@ -159,7 +160,8 @@ def _taken_over(work: Work, prepared: Prepared, plan: Plan, kept: Kept) -> Fitte
         for event in kept.events:
             work.recorder.emit(event.step, event.body)
         fitted = kept.fitted
-        work.record["model"] = {**model_facts(plan, prepared, fitted), "stage": "fit", "from_trial": kept.number}
+        work.record["model"] = {**model_facts(plan, prepared, fitted), "stage": "fit"}
+        work.record["from_trial"] = kept.number
         work.record["determinism"] = determinism(plan, kept.prepared.job, fitted)
     return fitted
 

@@ -2,12 +2,26 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from ruamel.yaml import YAML
 
-from tests.pipeline.builders import Project, assert_whole, codes, digests, events, record, spec, started, table
+from tests.pipeline.builders import (
+    TIMEOUT_S,
+    Project,
+    assert_whole,
+    codes,
+    digests,
+    events,
+    finish,
+    record,
+    spec,
+    started,
+    table,
+)
 from tests.search.builders import told
 
 SEARCH = {
@@ -149,3 +163,28 @@ def test_a_network_is_searched_by_its_words_and_kept(tmp_path):
     again = project("train", "again.yaml", "--json")
     assert again.returncode == 0, again.stdout
     assert digests(tmp_path / again.run)["predictions"] == digests(run)["predictions"]
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_costs_its_trial_a_second_try(tmp_path):
+    """What is killed is trained again: the ledger is that of a search in which nothing died."""
+    project = Project(tmp_path)
+    project.write(wanted(parallel=2, training={"threads": 2, "rounds": 120}), table(rows=2000))
+    expected = told(project.train("--out", "straight"))
+    process = project.start("train", "spec.yaml", "--out", tmp_path / "killed", "--quiet")
+    child = trial_process_of(process.pid)
+    child.kill()
+    assert finish(process).returncode == 0
+    (run,) = (tmp_path / "killed").iterdir()
+    assert told(run) == expected
+
+
+def trial_process_of(pid: int) -> psutil.Process:
+    """A process for trials that has begun to train."""
+    ends = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < ends:
+        for child in psutil.Process(pid).children():
+            if "trainwright.stages.trial_process" in child.cmdline() and child.cpu_times().user > 1.0:
+                return child
+        time.sleep(0.01)  # a process cannot be waited for before it is there
+    raise AssertionError("no process for trials was started")

@@ -9,7 +9,7 @@ Trials come in batches of as many as train at the same time. What a batch propos
 neither the order in which its trials end nor a kill among them changes anything.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -26,17 +26,32 @@ _MOST_FAILURES = 10  # in a row from the first trial: the spec is wrong, not the
 _COMPARING_SHARE = 0.25  # of the search's time may go to other seeds (assumption)
 
 
-class Worker(Protocol):
-    """What trains a batch: in this process, or in several."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A trial to train: under another seed where ``repeat`` is above 0.
 
-    def run(
-        self, proposals: Sequence[Proposal], done: Sequence[Record], *, deadline_s: float | None
-    ) -> Iterator[Outcome]:
-        """Outcomes as they come."""
+    ``before``: only trials below this number may have a say in its pruning; None: all that are finished.
+    """
+
+    proposal: Proposal
+    repeat: int
+    before: int | None
+    deadline_s: float | None
+
+
+class Worker(Protocol):
+    """What trains: in this process, or in several."""
+
+    def submit(self, task: Task) -> None:
+        """Take a task; it may begin at once."""
         ...
 
-    def repeat(self, wanted: Sequence[tuple[Record, int]], *, deadline_s: float | None) -> Iterator[Record]:
-        """Finished trials again, each under the seed of that number."""
+    def next(self) -> Outcome:
+        """The next outcome of the submitted tasks, in any order.
+
+        Raises:
+            Stopped: a signal came in.
+        """
         ...
 
 
@@ -74,12 +89,7 @@ class Search:
         """
         for record in self.ledger.trials:
             self._tell(record)
-        while not (why := self._ended()):
-            asked = self._batch()
-            if not asked:
-                why = "space"
-                break
-            self._train(asked)
+        why = self._by_batches() if self.settings.deterministic else self._as_they_come()
         self.reason = why
         best = ranking(self.settings, self.ledger.trials)
         if not best:
@@ -88,6 +98,55 @@ class Search:
         verdict = judge(self.settings, best, self.ledger.repeats)
         self._let_go([verdict.number])
         return verdict
+
+    def _by_batches(self) -> str:
+        """Trials in batches that wait for their last one; why it ended."""
+        while not (why := self._ended()):
+            asked = self._batch()
+            if not asked:
+                return "space"
+            begin = asked[0].number - asked[0].number % self.settings.parallel
+            for proposal in asked:
+                self._submit(proposal, before=begin)
+            for _ in asked:
+                self._take(self.worker.next())
+        return why
+
+    def _as_they_come(self) -> str:
+        """A new trial whenever one ends: no process waits, and the timing decides what is known when; why it ended."""
+        running: dict[int, Proposal] = {}
+        why = self._ended()
+        while not why or running:
+            while not why and len(running) < self.settings.parallel:
+                proposal = self._next_free(running)
+                if proposal is None:
+                    why = "space" if not running else ""
+                    break
+                running[proposal.number] = proposal
+                self._submit(proposal, before=None)
+            if running:
+                outcome = self.worker.next()
+                del running[outcome.record.number]
+                self._take(outcome)
+                why = why or self._ended()
+        return why
+
+    def _next_free(self, running: Mapping[int, Proposal]) -> Proposal | None:
+        known = {r.number for r in self.ledger.trials} | set(running)
+        number = next(n for n in range(len(known) + 1) if n not in known)
+        if self.settings.trials is not None and number >= self.settings.trials:
+            return None
+        return propose(number, self.settings, self.ledger.trials, list(running.values()))
+
+    def _submit(self, proposal: Proposal, *, before: int | None, repeat: int = 0) -> None:
+        deadline = self.limits.deadline_s
+        self.worker.submit(Task(proposal=proposal, repeat=repeat, before=before, deadline_s=deadline))
+
+    def _take(self, outcome: Outcome) -> None:
+        self.ledger.append(outcome.record)
+        self._keep(outcome)
+        self.filed(outcome)
+        self._tell(outcome.record)
 
     def _ended(self) -> str:
         trials, settings = self.ledger.trials, self.settings
@@ -124,16 +183,6 @@ class Search:
             asked.append(proposal)
         return [p for p in asked if p.number not in known]
 
-    def _train(self, asked: Sequence[Proposal]) -> None:
-        begin = min(p.number for p in asked)
-        begin -= begin % self.settings.parallel
-        earlier = [r for r in self.ledger.trials if r.number < begin]
-        for outcome in self.worker.run(asked, earlier, deadline_s=self.limits.deadline_s):
-            self.ledger.append(outcome.record)
-            self._keep(outcome)
-            self.filed(outcome)
-            self._tell(outcome.record)
-
     def _keep(self, outcome: Outcome) -> None:
         """Hold on to the models that may be delivered: the best few of boosters, one of those that hold their rows."""
         if outcome.kept is None:
@@ -168,10 +217,14 @@ class Search:
         """The best few under other seeds, seed by seed, as long as there is time."""
         few = best[:COMPARED] if len(best) > 1 else []
         for number in range(1, self.settings.compared_seeds):
-            wanted = [(r, number) for r in few if self.ledger.find(r.number, number) is None]
+            wanted = [r for r in few if self.ledger.find(r.number, number) is None]
             if self.limits.over():
                 return
-            for record in self.worker.repeat(wanted, deadline_s=self.limits.deadline_s):
+            for record in wanted:
+                proposal = Proposal(number=record.number, params=record.params, origin=record.origin)
+                self._submit(proposal, before=0, repeat=number)
+            again = sorted((self.worker.next().record for _ in wanted), key=lambda r: r.number)
+            for record in again:
                 self.ledger.append(record)
 
 
@@ -183,20 +236,30 @@ def _all_failed(trials: Sequence[Record]) -> str:
     return f"all {len(trials)} trials of the search failed: {reasons[0]}{more}"
 
 
-@dataclass(frozen=True, slots=True)
+def known_to(task: Task, trials: Sequence[Record]) -> list[Record]:
+    """The finished trials that have a say in a task."""
+    return [r for r in trials if task.before is None or r.number < task.before]
+
+
+@dataclass(slots=True)
 class OwnProcess:
-    """Trains trials one after the other in this process; the models of those that may win stay open."""
+    """Trains one trial after the other in this process; the models of those that may win stay open."""
 
     bench: Bench
+    trials: Callable[[], Sequence[Record]]
+    _tasks: list[Task] = field(default_factory=list)
 
-    def run(
-        self, proposals: Sequence[Proposal], done: Sequence[Record], *, deadline_s: float | None
-    ) -> Iterator[Outcome]:
-        """Outcomes in the order of the proposals."""
-        for proposal in proposals:
-            yield self.bench.run(proposal, done, deadline_s=deadline_s, keep=True)
+    def submit(self, task: Task) -> None:
+        """Put a task at the end of the queue."""
+        self._tasks.append(task)
 
-    def repeat(self, wanted: Sequence[tuple[Record, int]], *, deadline_s: float | None) -> Iterator[Record]:
-        """Records in the order asked."""
-        for record, number in wanted:
-            yield self.bench.repeat(record, number, deadline_s=deadline_s)
+    def next(self) -> Outcome:
+        """Train the first task of the queue."""
+        return perform(self.bench, self._tasks.pop(0), self.trials(), keep=True)
+
+
+def perform(bench: Bench, task: Task, trials: Sequence[Record], *, keep: bool) -> Outcome:
+    """Do a task on a bench."""
+    if task.repeat:
+        return bench.repeat(task.proposal, task.repeat, deadline_s=task.deadline_s)
+    return bench.run(task.proposal, known_to(task, trials), deadline_s=task.deadline_s, keep=keep)

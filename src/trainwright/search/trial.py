@@ -50,13 +50,13 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a trial ended: its record, its events in order, and the model where it may win.
+    """How a trial ended: its record, its events as lines of JSON, and the model where it may win.
 
     ``predictions`` are those for the bench's judged rows, of any trial that came to a model.
     """
 
     record: Record
-    events: tuple[Event, ...]
+    lines: str
     kept: Kept | None = None
     predictions: "np.ndarray | None" = None
 
@@ -150,15 +150,14 @@ class Bench:
             repeat=repeat,
             seed=self._seeds(self.splits[0], repeat).root,
         )
-        return replace(outcome, record=record, events=tuple(seen.events))
+        return replace(outcome, record=record, lines="".join(dumps(e.to_json()) + "\n" for e in seen.events))
 
-    def repeat(self, record: Record, number: int, *, deadline_s: float | None) -> Record:
-        """Train a finished trial's configuration under another seed; its features stay those of the first one.
+    def repeat(self, proposal: Proposal, number: int, *, deadline_s: float | None) -> Outcome:
+        """Train a configuration under another seed; its features stay those of the first one. Its size is counted.
 
         Raises:
             Stopped: a signal came in.
         """
-        proposal = Proposal(number=record.number, params=record.params, origin=record.origin)
         outcome = self.run(proposal, (), deadline_s=deadline_s, keep=True, repeat=number)
         size = None
         if outcome.kept is not None:
@@ -166,7 +165,7 @@ class Bench:
             facts = fitted.session.facts(rounds=fitted.rounds if fitted.session.keeps_every_round else None)
             size = facts.num_parameters
             outcome.kept.close()
-        return replace(outcome.record, size=size, curve=())
+        return Outcome(record=replace(outcome.record, size=size, curve=()), lines="")
 
     def _seeds(self, split: Split, repeat: int) -> Seeds:
         return split.seeds.child("repeat", repeat) if repeat else split.seeds
@@ -228,7 +227,7 @@ class Bench:
             reason=seen.reason if state != "pruned" else f"behind the best trial at {where}",
             findings=seen.findings(),
         )
-        return Outcome(record=record, events=(), kept=kept, predictions=predictions)
+        return Outcome(record=record, lines="", kept=kept, predictions=predictions)
 
     def _fitted(
         self, job: Job, plan: Plan, seen: "_Seen", prunes: Prunes, deadline_s: float | None, workdir: Path
@@ -268,7 +267,7 @@ class Bench:
             reason=" ".join(why.split())[:_LONGEST_REASON],
             findings=tuple(findings),
         )
-        return Outcome(record=record, events=())
+        return Outcome(record=record, lines="")
 
 
 class _Seen:

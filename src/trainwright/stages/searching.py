@@ -1,5 +1,6 @@
 """The stage that searches parameters, and what it leaves: ``search/``, and the plan of the best trial."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from trainwright.core.errors import SpecError
 from trainwright.core.events import Trial
 from trainwright.core.findings import Finding, Severity
-from trainwright.core.jsonable import JsonValue, dumps, to_json
+from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.fit.jobs import Prepared, take
 from trainwright.fit.plan import Plan, family_of, load_family, located, request_for
 from trainwright.fit.replan import renamed, replanned, with_effect
@@ -16,6 +17,7 @@ from trainwright.run.files import read_json, write_bytes, write_json, write_text
 from trainwright.search.insight import edges, importance
 from trainwright.search.ledger import Ledger
 from trainwright.search.loop import Limits, OwnProcess, Search
+from trainwright.search.processes import Processes
 from trainwright.search.pruning import choose
 from trainwright.search.settings import TRIALS, Known, Settings
 from trainwright.search.space import in_order, middle, read_space
@@ -86,12 +88,16 @@ def _searched(work: Work, dataset: "Dataset", plan: Plan, wanted: "Wanted", summ
     running = Search(
         settings=settings,
         ledger=ledger,
-        worker=OwnProcess(_bench(work, dataset, plan, settings)),
+        worker=_worker(work, dataset, plan, settings, ledger),
         limits=Limits(clock=work.clock, deadline_s=_deadline(work, settings, ledger)),
         told=filing.told,
         filed=filing.filed,
     )
-    verdict = running.run()
+    try:
+        verdict = running.run()
+    finally:
+        if isinstance(running.worker, Processes):
+            running.worker.close()
     winner = ledger.find(verdict.number)
     assert winner is not None
     params = with_effect(plan, work.loaded, dataset, winner.params)
@@ -177,13 +183,35 @@ def _settings(work: Work, dataset: "Dataset", plan: Plan, wanted: "Wanted") -> S
         seeds=work.seeds.child("search"),
         folds=wanted.folds or 0,
         compared_seeds=wanted.seeds,
-        parallel=1,
+        parallel=wanted.parallel,
         deterministic=wanted.deterministic,
     )
 
 
 def _estimator(work: Work) -> str:
     return located(work.loaded, family_of(work.loaded.spec)[1])
+
+
+def _worker(work: Work, dataset: "Dataset", plan: Plan, settings: Settings, ledger: Ledger) -> OwnProcess | Processes:
+    """This process, or as many as the spec asks for, the threads divided among them."""
+    if settings.parallel == 1:
+        return OwnProcess(_bench(work, dataset, plan, settings), lambda: ledger.trials)
+    threads = max(1, plan.threads // settings.parallel)
+    command = [sys.executable, "-m", "trainwright.stages.trial_process", str(work.folder.path.absolute()), str(threads)]
+    return Processes(
+        command=[*command, "--trust-code"] if plan.model.holds_code or work.pipeline is not None else command,
+        count=settings.parallel,
+        clock=work.clock,
+        stop=work.stop,
+        logs=work.folder.scratch / "search",
+    )
+
+
+def bench_for(work: Work, dataset: "Dataset", plan: Plan) -> Bench:
+    """The bench of the search that the spec asks for."""
+    wanted = work.loaded.spec.hyperparameter_search
+    assert wanted is not None
+    return _bench(work, dataset, plan, _settings(work, dataset, plan, wanted))
 
 
 def _bench(work: Work, dataset: "Dataset", plan: Plan, settings: Settings) -> Bench:
@@ -242,7 +270,8 @@ def _deadline(work: Work, settings: Settings, ledger: Ledger) -> float | None:
     if deadline is not None:
         left = deadline - work.clock.elapsed()
         folds = work.loaded.spec.cross_validation.folds if work.loaded.spec.cross_validation is not None else 0
-        fits = folds + (1 if settings.folds or work.loaded.spec.training.distributed is not None else 0)
+        trained = settings.folds or settings.parallel > 1
+        fits = folds + (1 if trained or work.loaded.spec.training.distributed is not None else 0)
         share = 0.1 * fits / (1 + 0.1 * fits) if fits else 0.0
         ends.append(deadline - share * left)
     return min(ends) if ends else None
@@ -280,8 +309,7 @@ class _Filing:
     def filed(self, outcome: Outcome) -> None:
         """A trial's own events, and the predictions of one that may win."""
         number = outcome.record.number
-        lines = "".join(dumps(event.to_json()) + "\n" for event in outcome.events)
-        write_text(self._folder / "trials" / f"{number}.jsonl", lines)
+        write_text(self._folder / "trials" / f"{number}.jsonl", outcome.lines)
         if outcome.predictions is not None:
             self._write_predictions(number, outcome.predictions)
 

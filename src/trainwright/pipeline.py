@@ -14,7 +14,14 @@ from trainwright.fit.recorder import Listener
 from trainwright.run.lock import locked
 from trainwright.run.result import RunResult, damaged_result, read_result
 from trainwright.stages import deliver, launch, prepare, searching, training
-from trainwright.stages.reports import CheckReport, InitResult, PredictResult, ReportResult, RunsList
+from trainwright.stages.reports import (
+    CheckReport,
+    InitResult,
+    PredictResult,
+    ReportResult,
+    RunsList,
+    SearchWorkerResult,
+)
 from trainwright.stages.work import Work
 
 if TYPE_CHECKING:
@@ -63,6 +70,20 @@ def resume(run: str | Path, *, trust_code: bool = False, listener: Listener | No
     with launch.old_run(Path(run), trust_code=trust_code, listener=listener) as work:
         run_stages(work)
     return read_result(Path(run))
+
+
+def search_worker(run: str | Path, *, threads: int | None = None, trust_code: bool = False) -> SearchWorkerResult:
+    """Train trials of a run whose search is shared over a database, until that search is over.
+
+    Raises:
+        ArtifactRefused: there is no run, or the data here is not the data it began with.
+        SpecError: the run's spec shares no search.
+        ResourceMissing: the database is not there, or holds no search of this run yet.
+        Stopped: a signal came in; the trial at work is left to another worker.
+    """
+    from trainwright.stages.helping import help_search
+
+    return help_search(Path(run), threads=threads, trust_code=trust_code)
 
 
 def run_stages(work: Work) -> None:

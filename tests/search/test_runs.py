@@ -172,19 +172,12 @@ def test_a_process_that_dies_costs_its_trial_a_second_try(tmp_path):
     project.write(wanted(parallel=2, training={"threads": 2, "rounds": 120}), table(rows=2000))
     expected = told(project.train("--out", "straight"))
     process = project.start("train", "spec.yaml", "--out", tmp_path / "killed", "--quiet")
-    child = trial_process_of(process.pid)
-    child.kill()
+    ends = time.monotonic() + TIMEOUT_S
+    while not [p for p in (tmp_path / "killed").glob("*/search/trials.jsonl") if p.stat().st_size]:
+        assert time.monotonic() < ends, "no trial ended"
+        time.sleep(0.005)  # a file cannot be waited for
+    children = psutil.Process(process.pid).children()
+    next(c for c in children if "trainwright.stages.trial_process" in c.cmdline()).kill()
     assert finish(process).returncode == 0
     (run,) = (tmp_path / "killed").iterdir()
     assert told(run) == expected
-
-
-def trial_process_of(pid: int) -> psutil.Process:
-    """A process for trials that has begun to train."""
-    ends = time.monotonic() + TIMEOUT_S
-    while time.monotonic() < ends:
-        for child in psutil.Process(pid).children():
-            if "trainwright.stages.trial_process" in child.cmdline() and child.cpu_times().user > 1.0:
-                return child
-        time.sleep(0.01)  # a process cannot be waited for before it is there
-    raise AssertionError("no process for trials was started")

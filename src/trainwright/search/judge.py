@@ -78,6 +78,13 @@ def _judge_keys(loaded: "LoadedSpec") -> Iterator["Mistake"]:
         yield loaded.mistake(f"{_SECTION}.deterministic", what, "Remove it, or write parallel: 2", code="no_effect")
     if wanted.storage is not None:
         yield from _judge_storage(loaded, wanted.storage)
+        if wanted.parallel > 1:
+            what = "workers that share a database each train one trial at a time"
+            fix = "Remove it, and start `trainwright search-worker RUN` as often as you like"
+            yield loaded.mistake(f"{_SECTION}.parallel", what, fix, code="no_effect")
+        if wanted.method == "grid":
+            what = "a grid is not shared by several machines in this version"
+            yield loaded.mistake(f"{_SECTION}.storage", what, "Write parallel instead", code="conflict")
 
 
 def _judge_storage(loaded: "LoadedSpec", url: str) -> Iterator["Mistake"]:

@@ -88,9 +88,16 @@ class Search:
             Stopped: a signal came in; every finished trial is in the ledger.
         """
         for record in self.ledger.trials:
-            self._tell(record)
-        why = self._by_batches() if self.settings.deterministic else self._as_they_come()
-        self.reason = why
+            self.tell(record.number)
+        self.reason = self._by_batches() if self.settings.deterministic else self._as_they_come()
+        return self.conclude()
+
+    def conclude(self) -> Verdict:
+        """The verdict over what is in the ledger, after the best few were compared under other seeds.
+
+        Raises:
+            TrainingFailed: no trial came to a value.
+        """
         best = ranking(self.settings, self.ledger.trials)
         if not best:
             raise TrainingFailed(_all_failed(self.ledger.trials))
@@ -110,6 +117,8 @@ class Search:
                 self._submit(proposal, before=begin)
             for _ in asked:
                 self._take(self.worker.next())
+            for proposal in asked:
+                self.tell(proposal.number)
         return why
 
     def _as_they_come(self) -> str:
@@ -128,6 +137,7 @@ class Search:
                 outcome = self.worker.next()
                 del running[outcome.record.number]
                 self._take(outcome)
+                self.tell(outcome.record.number)
                 why = why or self._ended()
         return why
 
@@ -146,7 +156,6 @@ class Search:
         self.ledger.append(outcome.record)
         self._keep(outcome)
         self.filed(outcome)
-        self._tell(outcome.record)
 
     def _ended(self) -> str:
         trials, settings = self.ledger.trials, self.settings
@@ -196,7 +205,10 @@ class Search:
         for number in [n for n in self.kept if n not in wanted]:
             self.kept.pop(number).close()
 
-    def _tell(self, record: Record) -> None:
+    def tell(self, number: int) -> None:
+        """Let the log and the screen hear of a finished trial."""
+        record = self.ledger.find(number)
+        assert record is not None
         upto = [r for r in self.ledger.trials if r.number <= record.number]
         best = ranking(self.settings, upto)
         trial = Trial(

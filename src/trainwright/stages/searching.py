@@ -20,6 +20,7 @@ from trainwright.search.loop import Limits, OwnProcess, Search
 from trainwright.search.processes import Processes
 from trainwright.search.pruning import choose
 from trainwright.search.settings import TRIALS, Known, Settings
+from trainwright.search.shared import Shared, shared_study
 from trainwright.search.space import in_order, middle, read_space
 from trainwright.search.standing import Optimism, Verdict, optimism, ranking
 from trainwright.search.trial import Bench, Kept, Outcome, Split, features_key
@@ -94,7 +95,7 @@ def _searched(work: Work, dataset: "Dataset", plan: Plan, wanted: "Wanted", summ
         filed=filing.filed,
     )
     try:
-        verdict = running.run()
+        verdict = running.run() if wanted.storage is None else _shared(work, dataset, plan, running, wanted.storage)
     finally:
         if isinstance(running.worker, Processes):
             running.worker.close()
@@ -194,7 +195,7 @@ def _estimator(work: Work) -> str:
 
 def _worker(work: Work, dataset: "Dataset", plan: Plan, settings: Settings, ledger: Ledger) -> OwnProcess | Processes:
     """This process, or as many as the spec asks for, the threads divided among them."""
-    if settings.parallel == 1:
+    if settings.parallel == 1 or work.loaded.spec.hyperparameter_search.storage is not None:
         return OwnProcess(_bench(work, dataset, plan, settings), lambda: ledger.trials)
     threads = max(1, plan.threads // settings.parallel)
     command = [sys.executable, "-m", "trainwright.stages.trial_process", str(work.folder.path.absolute()), str(threads)]
@@ -204,6 +205,44 @@ def _worker(work: Work, dataset: "Dataset", plan: Plan, settings: Settings, ledg
         clock=work.clock,
         stop=work.stop,
         logs=work.folder.scratch / "search",
+    )
+
+
+def _shared(work: Work, dataset: "Dataset", plan: Plan, running: Search, url: str) -> Verdict:
+    """The search with helpers: this process takes part, waits for the others, and takes over what they found."""
+    with shared_study(url, work.folder.path.name, create=True) as study:
+        bench = _bench(work, dataset, plan, running.settings)
+        shared = Shared(study=study, settings=running.settings, bench=bench, limits=running.limits)
+        told: set[int] = set()
+        for outcome in shared.take_part():
+            running.filed(outcome)
+            _take_over(running, shared, told)
+        shared.wait()
+        _take_over(running, shared, told)
+        shared.close()
+    running.reason = "time" if running.limits.over() else "trials"
+    running.worker = OwnProcess(bench, lambda: running.ledger.trials)
+    work.add([_not_deterministic(url)])
+    return running.conclude()
+
+
+def _take_over(running: Search, shared: Shared, told: set[int]) -> None:
+    """What is in the database and not in the ledger yet."""
+    for record in shared.records():
+        running.ledger.append(record)
+        if record.number not in told:
+            told.add(record.number)
+            running.tell(record.number)
+
+
+def _not_deterministic(url: str) -> Finding:
+    return Finding(
+        code="search.shared",
+        severity=Severity.INFO,
+        where="hyperparameter_search.storage",
+        what=f"trials were shared by workers over {url.partition(':')[0]}, so their order depended on timing",
+        why="the same spec may find another best configuration; the model trained from resolved.yaml is repeatable",
+        fix="Remove storage for a search that repeats",
     )
 
 

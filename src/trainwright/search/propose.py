@@ -177,6 +177,7 @@ def quiet_optuna() -> Iterator[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            warnings.filterwarnings("ignore", "Heartbeat of storage is supposed to be used with Study.optimize")
             yield optuna
     finally:
         optuna.logging.set_verbosity(level)

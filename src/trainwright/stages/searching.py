@@ -195,7 +195,7 @@ def _estimator(work: Work) -> str:
 
 def _worker(work: Work, dataset: "Dataset", plan: Plan, settings: Settings, ledger: Ledger) -> OwnProcess | Processes:
     """This process, or as many as the spec asks for, the threads divided among them."""
-    if settings.parallel == 1 or work.loaded.spec.hyperparameter_search.storage is not None:
+    if settings.parallel == 1:
         return OwnProcess(_bench(work, dataset, plan, settings), lambda: ledger.trials)
     threads = max(1, plan.threads // settings.parallel)
     command = [sys.executable, "-m", "trainwright.stages.trial_process", str(work.folder.path.absolute()), str(threads)]
@@ -247,9 +247,14 @@ def _not_deterministic(url: str) -> Finding:
 
 
 def bench_for(work: Work, dataset: "Dataset", plan: Plan) -> Bench:
-    """The bench of the search that the spec asks for."""
+    """The bench of the search that the spec asks for.
+
+    Raises:
+        SpecError: it asks for none.
+    """
     wanted = work.loaded.spec.hyperparameter_search
-    assert wanted is not None
+    if wanted is None:
+        raise SpecError(f"the search of {work.loaded.name} is not shared: its spec has no hyperparameter_search")
     return _bench(work, dataset, plan, _settings(work, dataset, plan, wanted))
 
 

@@ -181,3 +181,20 @@ def test_a_process_that_dies_costs_its_trial_a_second_try(tmp_path):
     assert finish(process).returncode == 0
     (run,) = (tmp_path / "killed").iterdir()
     assert told(run) == expected
+
+
+@pytest.mark.slow
+def test_cheap_trials_on_part_of_the_rows_lead_to_full_ones(tmp_path):
+    project = Project(tmp_path)
+    project.write(wanted(cheap_trials=True, budget="18 trials", pruner="none", seeds=1), table(rows=50_000))
+    run = project.train()
+    trials = [t for t in told(run) if t["repeat"] == 0]
+    cheap = [t for t in trials if t["share"] < 1]
+    later = [t for t in trials if t["origin"].endswith("on more rows")]
+    assert summary(run)["shares"] == [0.333333, 1.0]
+    assert len(cheap) > len(trials) / 2
+    assert later
+    assert all(t["share"] == 1 and any(t["params"] == c["params"] for c in cheap) for t in later)
+    best = next(t for t in trials if t["number"] == summary(run)["number"])
+    assert best["share"] == 1, "a model that saw part of the rows is not delivered"
+    assert record(run)["primary"]["value"] == pytest.approx(best["value"], abs=1e-9)

@@ -43,11 +43,12 @@ def ranking_table(facts: Facts) -> str:
 
 def _row(rank: str, trial: TrialFact, found: SearchFact) -> list[str]:
     shown = escape(json.dumps(to_json(trial.params), ensure_ascii=False)) if trial.params else "the family's defaults"
+    rows = f" on {trial.share:.0%} of the rows" if trial.share < 1 else ""
     ended = trial.reason if trial.state in ("complete", "failed") else f"{trial.state}: {trial.reason}"
     cells = [rank, shown, amount(trial.value), amount(trial.train), str(trial.number)]
     if trial.number == found.number:
         cells = [f"**{cell}**" for cell in cells]
-    return [*cells, escape(trial.origin), escape(ended.replace("_", " "))]
+    return [*cells, escape(trial.origin), escape(ended.replace("_", " ") + rows)]
 
 
 def _method(found: SearchFact) -> str:
@@ -55,10 +56,12 @@ def _method(found: SearchFact) -> str:
     label = metric_label(text(summary.get("metric")))
     way = text(summary.get("sampler"))
     space = mapping(summary.get("space"))
+    shares = [finite(s) or 1.0 for s in items(summary.get("shares"))]
+    cheap = f"; new trials saw {shares[0]:.0%} of the training rows, the best third went on" if len(shares) > 1 else ""
     return (
         f"**Method**: {escape(way)} over {plural(len(space), 'parameter')}, judged by {escape(label)} on "
         f"{escape(text(summary.get('judged_by')))}; trials that cannot win are ended by: "
-        f"{escape(text(summary.get('pruner')))}"
+        f"{escape(text(summary.get('pruner')))}{cheap}"
     )
 
 

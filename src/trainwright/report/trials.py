@@ -21,6 +21,7 @@ class TrialFact:
     seconds: float
     origin: str
     reason: str
+    share: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,4 +75,5 @@ def _trial(line: Mapping[str, JsonValue]) -> TrialFact:
         seconds=finite(line.get("seconds")) or 0.0,
         origin=text(line.get("origin")),
         reason=text(line.get("reason")),
+        share=finite(line.get("share")) or 1.0,
     )

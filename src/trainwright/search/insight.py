@@ -11,7 +11,7 @@ from trainwright.search.settings import Settings
 from trainwright.search.space import ends
 
 _EDGE = 0.03  # share of the range, on its own scale, that counts as its edge (assumption)
-_LEAST_TRIALS = 10  # complete or pruned ones: fewer say nothing about a parameter (assumption)
+LEAST_TRIALS = 10  # complete or pruned ones: fewer say nothing about a parameter (assumption)
 
 
 def importance(settings: Settings, trials: Sequence[Record]) -> dict[str, float]:
@@ -31,7 +31,7 @@ def importance(settings: Settings, trials: Sequence[Record]) -> dict[str, float]
             best = min(known.intermediate_values.values(), default=known.value)
             value = known.value if known.state is TrialState.COMPLETE else best
             study.add_trial(create_trial(value=value, params=known.params, distributions=known.distributions))
-        if len(study.trials) < _LEAST_TRIALS:
+        if len(study.trials) < LEAST_TRIALS:
             return {}
         common = set.intersection(*(set(t.params) for t in study.trials))
         names = [n for n in settings.space if n in common and len({str(t.params[n]) for t in study.trials}) > 1]

@@ -73,6 +73,9 @@ def _judge_keys(loaded: "LoadedSpec") -> Iterator["Mistake"]:
     if wanted.folds is not None and spec.task == "language":
         what = "a language model is judged by validation text, not by folds"
         yield loaded.mistake(f"{_SECTION}.folds", what, "Remove it", code="no_effect")
+    if wanted.cheap_trials and (wanted.folds is not None or wanted.method == "grid"):
+        what = "every point of a grid, and every trial that is judged by folds, sees all rows"
+        yield loaded.mistake(f"{_SECTION}.cheap_trials", what, "Remove it", code="no_effect")
     if not wanted.deterministic and wanted.parallel == 1:
         what = "one trial after the other is deterministic"
         yield loaded.mistake(f"{_SECTION}.deterministic", what, "Remove it, or write parallel: 2", code="no_effect")

@@ -135,6 +135,7 @@ class Processes:
             "number": task.proposal.number,
             "params": task.proposal.params,
             "origin": task.proposal.origin,
+            "share": task.proposal.share,
             "repeat": task.repeat,
             "before": task.before,
             "left_s": left,
@@ -211,7 +212,7 @@ def task_from_json(told: dict[str, Any], clock: Clock) -> Task:
     """Read what a process is told."""
     left = told["left_s"]
     return Task(
-        proposal=Proposal(number=told["number"], params=told["params"], origin=told["origin"]),
+        proposal=Proposal(number=told["number"], params=told["params"], origin=told["origin"], share=told["share"]),
         repeat=told["repeat"],
         before=told["before"],
         deadline_s=None if left is None else clock.elapsed() + left,

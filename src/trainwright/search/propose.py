@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from trainwright.core.errors import ResourceMissing
 from trainwright.core.jsonable import JsonValue, dumps
 from trainwright.families.contract import Range
+from trainwright.search.halving import informative, more_than, promoted
 from trainwright.search.ledger import Record
 from trainwright.search.settings import Settings
 from trainwright.search.space import applies, ends, filled, grid, key_of, nearest, rounded
@@ -28,11 +29,12 @@ _RANDOM_FIRST = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A configuration to try, and what proposed it."""
+    """A configuration to try, what proposed it, and on which share of the training rows."""
 
     number: int
     params: Mapping[str, JsonValue]
     origin: str
+    share: float = 1.0
 
 
 def propose(
@@ -50,11 +52,15 @@ def propose(
     tried = {key_of(r.params) for r in done} | {key_of(p.params) for p in pending}
     for params, source in _known(settings)[number : number + 1]:
         return Proposal(number=number, params=params, origin=source)
+    due = promoted(settings, done, [(key_of(p.params), p.share) for p in pending])
+    if due is not None:
+        origin, share = f"trial {due.number}, on more rows", more_than(settings, due.share)
+        return Proposal(number=number, params=due.params, origin=origin, share=share)
     for attempt in range(_ATTEMPTS):
         params = _drawn(number, attempt, settings, done, pending)
         if key_of(params) not in tried:
             origin = settings.sampler if settings.method == "bayesian" else "random"
-            return Proposal(number=number, params=params, origin=origin)
+            return Proposal(number=number, params=params, origin=origin, share=settings.shares[0])
     return None
 
 
@@ -86,7 +92,8 @@ def _drawn(
     seed = settings.seeds.integer("sampler", number, attempt)
     with quiet_optuna() as optuna:
         study = optuna.create_study(direction="minimize", sampler=_sampler(optuna, settings, seed))
-        study.add_trials([t for r in done if (t := as_trial(r, settings)) is not None])
+        learned = informative(settings, done, _RANDOM_FIRST)
+        study.add_trials([t for r in learned if (t := as_trial(r, settings)) is not None])
         study.add_trials([_running(p, settings) for p in pending])
         trial = study.ask()
         params: dict[str, JsonValue] = {}

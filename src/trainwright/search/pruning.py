@@ -41,9 +41,9 @@ def choose(wanted: str, unit: str, folds: int) -> Pruner:
     return by_unit.get(unit, "none")
 
 
-def pruner(settings: Settings, number: int, done: Sequence[Record]) -> Prunes:
-    """What decides within trial ``number``, given the finished ones."""
-    others = [r for r in done if r.curve and r.share == 1.0]
+def pruner(settings: Settings, number: int, done: Sequence[Record], *, share: float = 1.0) -> Prunes:
+    """What decides within trial ``number``, given the finished ones; trials on other shares of the rows have no say."""
+    others = [r for r in done if r.curve and r.share == share]
     seen: list[tuple[int, float]] = []
 
     def prunes(rounds: int, value: float) -> bool:

@@ -1,7 +1,7 @@
 """What a search is asked to do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from trainwright.core.jsonable import JsonValue
@@ -29,7 +29,8 @@ class Settings:
     """A search: where, how, how long, and by what it is judged.
 
     ``fixed`` are the spec's own parameters. ``trials`` None: no limit. ``seconds`` None: none but the run's own.
-    ``rounds`` is the ceiling of a trial; ``folds`` 0 scores by validation rows.
+    ``rounds`` is the ceiling of a trial; ``folds`` 0 scores by validation rows. ``shares`` of the training rows that
+    trials see, rising to 1: several of them mean cheap trials first.
     """
 
     space: Space
@@ -48,7 +49,7 @@ class Settings:
     compared_seeds: int = 3
     parallel: int = 1
     deterministic: bool = True
-    notes: tuple[str, ...] = field(default=())
+    shares: tuple[float, ...] = (1.0,)
 
     def cost(self, value: float) -> float:
         """A value of the primary metric as something to make small."""

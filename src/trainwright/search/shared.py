@@ -135,6 +135,7 @@ class Shared:
             return None
         trial.set_user_attr("params", dict(proposal.params))
         trial.set_user_attr("origin", proposal.origin)
+        trial.set_user_attr("share", proposal.share)
         self._show_params(trial, proposal)
         if left and self._taken_by_another(trial, left[0].number):
             self._drop(trial)
@@ -145,9 +146,13 @@ class Shared:
         if left is not None:
             trial.set_user_attr("retry_of", left.number)
             known = left.user_attrs
-            return Proposal(number=trial.number, params=known["params"], origin=known["origin"])
+            params, origin, share = known["params"], known["origin"], known["share"]
+            return Proposal(number=trial.number, params=params, origin=origin, share=share)
         running = [t for t in self._in_state("RUNNING") if t.number != trial.number and "params" in t.user_attrs]
-        pending = [Proposal(number=t.number, params=t.user_attrs["params"], origin="") for t in running]
+        pending = [
+            Proposal(number=t.number, params=t.user_attrs["params"], origin="", share=t.user_attrs.get("share", 1.0))
+            for t in running
+        ]
         return propose(trial.number, self.settings, self.records(), pending)
 
     def _show_params(self, trial: Any, proposal: Proposal) -> None:

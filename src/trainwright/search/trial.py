@@ -15,7 +15,7 @@ from trainwright.core.plan import ModelPlan
 from trainwright.core.seeds import Seeds
 from trainwright.engines.contract import Job
 from trainwright.fit.driver import Fitted, Rules, fit
-from trainwright.fit.jobs import Prepared, open_session, prepare_job
+from trainwright.fit.jobs import Prepared, open_session, prepare_job, take
 from trainwright.fit.plan import Plan
 from trainwright.fit.recorder import Recorder
 from trainwright.fit.stop import StopRequest
@@ -76,6 +76,16 @@ class Split:
     seeds: Seeds
 
 
+def _part_of(split: Split, share: float) -> Split:
+    """A split with the first rows of a shuffle of its training rows, in their own order."""
+    import numpy as np
+
+    rows = len(split.train)
+    order = split.seeds.generator("share of rows").permutation(rows)
+    picked = np.sort(order[: max(1, round(share * rows))])
+    return replace(split, name=f"{split.name}, {share:g} of the rows", train=take(split.train, picked, "train"))
+
+
 @dataclass(slots=True, kw_only=True)
 class Bench:
     """What the trials of one process share: the rows, prepared once for all, and what engines make of them once.
@@ -96,6 +106,7 @@ class Bench:
     pipeline: "FeaturePipeline | None" = None
     judged_rows: "np.ndarray | None" = None
     _prepared: dict[str, Prepared] = field(default_factory=dict)
+    _parts: dict[float, Sequence[Split]] = field(default_factory=dict)
 
     def prepared(self, split: Split, plan: Plan, workdir: Path) -> Prepared:
         """The job of a plan on a split; its rows are prepared again only where the plan wants other features.
@@ -167,6 +178,14 @@ class Bench:
             outcome.kept.close()
         return Outcome(record=replace(outcome.record, size=size, curve=()), lines="")
 
+    def _at(self, share: float) -> Sequence[Split]:
+        """The splits with that share of their training rows. Smaller shares are parts of larger ones."""
+        if share == 1.0:
+            return self.splits
+        if share not in self._parts:
+            self._parts[share] = [_part_of(split, share) for split in self.splits]
+        return self._parts[share]
+
     def _seeds(self, split: Split, repeat: int) -> Seeds:
         return split.seeds.child("repeat", repeat) if repeat else split.seeds
 
@@ -187,30 +206,31 @@ class Bench:
         state: State = "complete"
         kept: Kept | None = None
         predictions: np.ndarray | None = None
-        for number, split in enumerate(self.splits):
+        splits = self._at(proposal.share)
+        for number, split in enumerate(splits):
             workdir = self.workdir / f"trial-{proposal.number}-{repeat}-{number}"
             prepared = self.prepared(split, plan, workdir)
             if repeat:
                 prepared = replace(prepared, job=replace(prepared.job, seeds=self._seeds(split, repeat)))
-            prunes = pruner(self.settings, proposal.number, done if len(self.splits) == 1 else ())
+            prunes = pruner(self.settings, proposal.number, done if len(splits) == 1 else (), share=proposal.share)
             fitted = self._fitted(prepared.job, plan, seen, prunes, deadline_s, workdir)
             state, value, train = seen.ended(fitted)
             rounds.append(fitted.rounds)
             values += [] if value is None else [value]
             trains += [] if train is None else [train]
-            if self.judged_rows is not None and not repeat and prepared.job.val is not None:
+            if self.judged_rows is not None and not repeat and proposal.share == 1.0 and prepared.job.val is not None:
                 predictions = fitted.predict(prepared.job.val.X[self.judged_rows])
-            if keep and len(self.splits) == 1 and state == "complete":
+            if keep and len(splits) == 1 and state == "complete" and proposal.share == 1.0:
                 kept = Kept(
                     number=proposal.number, plan=plan, prepared=prepared, fitted=fitted, events=tuple(seen.events)
                 )
             else:
                 fitted.session.close()
-            if state == "complete" and number + 1 < len(self.splits) and loses_folds(self.settings, values, done):
+            if state == "complete" and number + 1 < len(splits) and loses_folds(self.settings, values, done):
                 state = "pruned"
             if state != "complete":
                 break
-        where = f"fold {len(values)}" if len(self.splits) > 1 else f"{plan.model.unit} {seen.last}"
+        where = f"fold {len(values)}" if len(splits) > 1 else f"{plan.model.unit} {seen.last}"
         value = _mean(values)
         if state == "complete" and (value is None or not math.isfinite(value)):
             raise TrainingFailed(f"{self.settings.primary.name} is not defined on the rows that judge this trial")
@@ -218,11 +238,12 @@ class Bench:
             number=proposal.number,
             params=proposal.params,
             state=state,
-            value=value if state == "complete" or (state == "cut" and len(self.splits) == 1) else None,
+            value=value if state == "complete" or (state == "cut" and len(splits) == 1) else None,
             train=_mean(trains) if len(trains) == len(values) else None,
             rounds=round(_mean([float(r) for r in rounds]) or 0),
-            curve=tuple(seen.curve) if len(self.splits) == 1 else tuple(enumerate(values, start=1)),
-            folds=tuple(values) if len(self.splits) > 1 else (),
+            curve=tuple(seen.curve) if len(splits) == 1 else tuple(enumerate(values, start=1)),
+            folds=tuple(values) if len(splits) > 1 else (),
+            share=proposal.share,
             origin=proposal.origin,
             reason=seen.reason if state != "pruned" else f"behind the best trial at {where}",
             findings=seen.findings(),
@@ -263,6 +284,7 @@ class Bench:
             params=proposal.params,
             state="failed",
             curve=tuple(seen.curve),
+            share=proposal.share,
             origin=proposal.origin,
             reason=" ".join(why.split())[:_LONGEST_REASON],
             findings=tuple(findings),

@@ -307,6 +307,11 @@ class Search(Section):
     folds: StrictInt | None = Field(
         None, ge=2, description="Score by so many folds of the training rows instead of validation rows.", examples=[5]
     )
+    cheap_trials: StrictBool | None = Field(
+        None,
+        description="Whether trials begin on part of the rows; by default where the table is large.",
+        examples=[True],
+    )
     seeds: StrictInt = Field(
         3, ge=1, description="Seeds under which the best few are compared; 1: they are not.", examples=[3]
     )

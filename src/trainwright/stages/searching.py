@@ -14,14 +14,15 @@ from trainwright.fit.jobs import Prepared, take
 from trainwright.fit.plan import Plan, family_of, load_family, located, request_for
 from trainwright.fit.replan import renamed, replanned, with_effect
 from trainwright.run.files import read_json, write_bytes, write_json, write_text
-from trainwright.search.insight import edges, importance
+from trainwright.search.halving import LARGE, LEAST_PARAMETERS, informative, shares_for
+from trainwright.search.insight import LEAST_TRIALS, edges, importance
 from trainwright.search.ledger import Ledger
 from trainwright.search.loop import Limits, OwnProcess, Search
 from trainwright.search.processes import Processes
 from trainwright.search.pruning import choose
 from trainwright.search.settings import TRIALS, Known, Settings
 from trainwright.search.shared import Shared, shared_study
-from trainwright.search.space import in_order, middle, read_space
+from trainwright.search.space import Space, in_order, middle, read_space
 from trainwright.search.standing import Optimism, Verdict, optimism, ranking
 from trainwright.search.trial import Bench, Kept, Outcome, Split, features_key
 from trainwright.stages.prepare import prepare_training, write_resolved
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from trainwright.spec.models import Search as Wanted
 
 _JUDGED_ROWS = 5_000  # validation rows whose predictions are kept for the bootstrap: 20 kB a trial and class
+_CHEAP_FROM = 20  # trials from which cheap ones pay: two rungs of three promote at least two (assumption)
 _SAVED_EVERY_S = 5.0  # between writes of run.json: what a kill may take from the count of the time spent
 
 
@@ -117,6 +119,7 @@ def _searched(work: Work, dataset: "Dataset", plan: Plan, wanted: "Wanted", summ
             "metric": settings.primary.name,
             "direction": settings.primary.direction,
             "watch": settings.watch.name,
+            "shares": settings.shares,
             "judged_by": f"{settings.folds} folds of the training rows" if settings.folds else "validation rows",
             "number": verdict.number,
             "params": params,
@@ -132,7 +135,7 @@ def _searched(work: Work, dataset: "Dataset", plan: Plan, wanted: "Wanted", summ
             "noise": verdict.noise,
             "standings": verdict.standings,
             "optimism": corrected,
-            "importance": importance(settings, ledger.trials),
+            "importance": importance(settings, informative(settings, ledger.trials, LEAST_TRIALS)),
             "space": {name: _told_range(r) for name, r in settings.space.items()},
             "space_source": "the spec" if wanted.search_space else family.SOURCE,
             "ranking": [r.number for r in ranking(settings, ledger.trials)],
@@ -186,7 +189,16 @@ def _settings(work: Work, dataset: "Dataset", plan: Plan, wanted: "Wanted") -> S
         compared_seeds=wanted.seeds,
         parallel=wanted.parallel,
         deterministic=wanted.deterministic,
+        shares=_shares(wanted, len(dataset.train), space, trials),
     )
+
+
+def _shares(wanted: "Wanted", rows: int, space: Space, trials: int | None) -> tuple[float, ...]:
+    """Shares of the training rows for trials: all, or cheap ones first where the table and the space are large."""
+    large = rows >= LARGE and len(space) >= LEAST_PARAMETERS and (trials is None or trials >= _CHEAP_FROM)
+    cheap = large if wanted.cheap_trials is None else wanted.cheap_trials
+    possible = wanted.method != "grid" and not wanted.folds
+    return shares_for(rows) if cheap and possible else (1.0,)
 
 
 def _estimator(work: Work) -> str:

@@ -16,7 +16,7 @@ _SHOWN = 15  # parameters in the bars (assumption: more do not fit a column)
 def search_history(facts: Facts) -> "Figure | None":
     """Scores by trial, and the best so far; None with fewer than two scores."""
     found = facts.search
-    scored = [t for t in found.trials if t.value is not None] if found is not None else []
+    scored = [t for t in found.trials if t.value is not None and t.share == 1.0] if found is not None else []
     if found is None or len(scored) < 2:
         return None
     higher = text(found.summary.get("direction")) == "maximize"

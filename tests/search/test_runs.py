@@ -146,6 +146,19 @@ def test_a_time_budget_is_kept_with_the_search_in_it(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_trial_that_takes_all_the_time_is_delivered_and_not_begun_again(tmp_path):
+    project = Project(tmp_path)
+    training = {"time_budget": "20s", "rounds": 1_000_000, "early_stopping": None}
+    project.write(wanted(training=training), table(rows=2000))
+    run = project.train()
+    assert summary(run)["states"] == {"cut": 1}
+    assert record(run)["from_trial"] == 0
+    assert record(run)["model"]["stopped_by"] == "time_budget"
+    assert record(run)["model"]["rounds_run"] == told(run)[0]["curve"][-1][0]
+    assert {"budget.stopped", "search.cut"} <= codes(record(run)["findings"])
+
+
+@pytest.mark.slow
 def test_a_network_is_searched_by_its_words_and_kept(tmp_path):
     pytest.importorskip("torch")
     project = Project(tmp_path)

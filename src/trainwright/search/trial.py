@@ -220,7 +220,7 @@ class Bench:
             trains += [] if train is None else [train]
             if self.judged_rows is not None and not repeat and proposal.share == 1.0 and prepared.job.val is not None:
                 predictions = fitted.predict(prepared.job.val.X[self.judged_rows])
-            if keep and len(splits) == 1 and state == "complete" and proposal.share == 1.0:
+            if keep and len(splits) == 1 and state in ("complete", "cut") and proposal.share == 1.0:
                 kept = Kept(
                     number=proposal.number, plan=plan, prepared=prepared, fitted=fitted, events=tuple(seen.events)
                 )

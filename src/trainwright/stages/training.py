@@ -160,6 +160,8 @@ def _taken_over(work: Work, prepared: Prepared, plan: Plan, kept: Kept) -> Fitte
         for event in kept.events:
             work.recorder.emit(event.step, event.body)
         fitted = kept.fitted
+        if fitted.progress.reason == "time_budget":
+            work.add([budget_finding(fitted.progress, plan.model.rounds)], step=fitted.progress.rounds)
         work.record["model"] = {**model_facts(plan, prepared, fitted), "stage": "fit"}
         work.record["from_trial"] = kept.number
         work.record["determinism"] = determinism(plan, kept.prepared.job, fitted)

@@ -8,6 +8,9 @@ An engine is one module with these names::
     def open(job: Job) -> Session
     def load(folder: Path) -> Model                   # what Session.export wrote
 
+Three things more are optional: ``choose_threads(job, cores) -> (int, Finding)`` measures how many threads train a job
+fastest, `ChoosesDevice` settles ``device: auto``, and `Experiments` tries an untrained model.
+
 The session yields, the driver decides: a session never stops early, never evaluates, never writes except where told.
 It imports its framework inside functions.
 """
@@ -18,7 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
-from trainwright.core.findings import Finding
+from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import ModelPlan
 from trainwright.core.seeds import Seeds
@@ -154,6 +157,52 @@ class ModelFacts:
     batch_size: int | None
     importance: Mapping[str, float] = field(default_factory=dict)
     importance_kind: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """What one experiment on an untrained model came to.
+
+    ``passed`` is None where it could not be made, and ``saw`` then says why. Where it failed, ``what`` is wrong and
+    ``fix`` says what to look at; ``severity`` is that of the failure.
+    """
+
+    name: str
+    passed: bool | None
+    saw: str
+    what: str = ""
+    fix: str = ""
+    severity: Severity = Severity.ERROR
+    seconds: float = 0.0
+
+
+@runtime_checkable
+class Experiments(Protocol):
+    """An engine whose untrained models can be tried. Every experiment is a check of its own, which a spec may lift."""
+
+    EXPERIMENTS: tuple[str, ...]
+    """All names, in the order they are made."""
+
+    def sanity(self, job: Job) -> Sequence[Experiment]:
+        """Make those that mean something for this job; a model of usual size takes a few seconds.
+
+        Raises:
+            SpecError, ResourceMissing: there is no model to try: the spec is wrong, or memory or a device is missing.
+        """
+        ...
+
+
+@runtime_checkable
+class ChoosesDevice(Protocol):
+    """An engine that trains on more than the CPU."""
+
+    def choose_device(self, wanted: str) -> tuple[str, Finding | None]:
+        """The device of that name, or the best one here for ``auto``, which is said.
+
+        Raises:
+            SpecError: it is not there; the message says why.
+        """
+        ...
 
 
 class Model(Protocol):

@@ -15,7 +15,7 @@ from trainwright.core.metrics import Metric, default_metric, find, loss_metric
 from trainwright.core.plan import ModelPlan
 from trainwright.core.tasks import TABLE_TASKS, Task
 from trainwright.data.dataset import Kind
-from trainwright.engines.contract import Capabilities
+from trainwright.engines.contract import Capabilities, ChoosesDevice
 from trainwright.families import _own
 from trainwright.families.contract import Family, ParamProblem, Request
 from trainwright.fit.recipe import with_training
@@ -146,7 +146,8 @@ def _judge_family(loaded: "LoadedSpec", name: str, estimator: str) -> Iterable["
         return
     try:
         capabilities = engine_capabilities(family.ENGINES[0])
-        if (device := spec.training.device) not in ("auto", *capabilities.devices):
+        device = spec.training.device
+        if device.partition(":")[0] not in ("auto", *capabilities.devices):
             yield loaded.mistake(
                 "training.device",
                 f"{name} trains on {', '.join(capabilities.devices)} here, not on {device}",
@@ -254,7 +255,7 @@ def make_plan(loaded: "LoadedSpec", dataset: "Dataset", *, threads: int, simpler
         model = plan_model(name, params, dataset, rounds=spec.training.limit, estimator=located, loaded=loaded)
     if simpler is None:
         model = with_training(model, spec.training)
-    findings = []
+    device, findings = _device(loaded, model.engine)
     if spec.architecture.model_type == "auto" and simpler is None:
         findings.append(
             Finding(
@@ -285,10 +286,30 @@ def make_plan(loaded: "LoadedSpec", dataset: "Dataset", *, threads: int, simpler
         patience=patience,
         min_delta=min_delta,
         threads=threads,
-        device="cpu" if spec.training.device == "auto" else spec.training.device,
+        device=device,
         class_weight=spec.training.class_weight,
         findings=tuple(findings),
     )
+
+
+def _device(loaded: "LoadedSpec", engine: str) -> tuple[str, list[Finding]]:
+    """Where the model is trained, and what is to be said of the choice.
+
+    Raises:
+        SpecError: the device asked for is not there; with the position in the spec.
+    """
+    from trainwright.spec.load import spec_error
+
+    module, wanted = registry.load("engines", engine), loaded.spec.training.device
+    if not isinstance(module, ChoosesDevice):
+        return wanted if wanted in engine_capabilities(engine).devices else "cpu", []
+    try:
+        device, finding = module.choose_device(wanted)
+    except SpecError as error:
+        what = error.message.rstrip(".").removeprefix("training.device: ")
+        fix = "Write auto for the best device there is, or cpu"
+        raise spec_error([loaded.mistake("training.device", what, fix)]) from error
+    return device, [] if finding is None else [finding]
 
 
 def _is_free(spec: "Spec") -> bool:

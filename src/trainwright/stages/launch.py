@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from trainwright import __version__
 from trainwright.core.clock import Clock, SystemClock
-from trainwright.core.errors import ArtifactRefused, Stopped
+from trainwright.core.errors import ArtifactRefused, SpecError, Stopped
 from trainwright.core.findings import finding_from_json
 from trainwright.core.jsonable import JsonValue
-from trainwright.fit.plan import is_code, judge_model
+from trainwright.fit.plan import family_of, is_code, judge_model, load_family
 from trainwright.fit.recorder import Listener, Recorder
 from trainwright.fit.stop import stop_on_signals
 from trainwright.run.checkpoints import read_checkpoint
@@ -49,15 +49,39 @@ def load_spec(
 
 
 def judge_checks(loaded: LoadedSpec) -> list[Mistake]:
-    """Names under ``checks:`` that are no checks."""
-    from trainwright.checks.examine import NAMES
+    """Names under ``checks:`` that are no checks, or none that this spec's model is put to."""
+    if not loaded.spec.checks:
+        return []
+    from trainwright.checks.examine import known_names
     from trainwright.core.registry import unknown
 
-    return [
-        loaded.mistake(f"checks.{name}", unknown("check", name, tuple(NAMES)))
-        for name in loaded.spec.checks
-        if name not in NAMES
-    ]
+    mistakes = []
+    for name in loaded.spec.checks:
+        if name not in known_names():
+            mistakes.append(loaded.mistake(f"checks.{name}", unknown("check", name, known_names())))
+        elif fix := _without_effect(loaded, name):
+            what = f"{name} is not asked of {loaded.spec.architecture.model_type}"
+            mistakes.append(loaded.mistake(f"checks.{name}", what, fix, code="no_effect"))
+    return mistakes
+
+
+def _without_effect(loaded: LoadedSpec, name: str) -> str:
+    """What to do about a check that the spec's model is not put to; empty where it is, or where nobody knows yet."""
+    from trainwright.checks.experiments import known_experiments
+    from trainwright.checks.model_checks import MEMORISES
+
+    if loaded.spec.architecture.model_type == "auto":
+        return ""
+    try:
+        engine = load_family(family_of(loaded.spec)[0]).ENGINES[0]
+    except SpecError:  # `judge_model` says it
+        return ""
+    known = known_experiments()
+    made = known.get(engine, ())
+    if name == MEMORISES and made:
+        return f"Experiments take its place: {', '.join(made)}"
+    of_others = {experiment for names in known.values() for experiment in names} - set(made)
+    return "Remove it: it is an experiment on networks" if name in of_others else ""
 
 
 @contextmanager

@@ -15,21 +15,13 @@ _SHARE = 0.4  # assumption: what rows may take of the free memory; weights, acti
 
 def place(table: Table, problem: Problem, device: torch.device, recipe: Recipe) -> tuple[Source, Finding]:
     """Rows on the device where they fit, else streamed from host memory; the result is the same bit for bit."""
-    size = table.rows * prod(problem.inputs.shape) * STORED[problem.inputs.kind].itemsize
-    free = free_memory(device)
-    resident = size <= _SHARE * free if recipe.data_on == "auto" else recipe.data_on == "device"
+    size, free = _size(table, problem), free_memory(device)
+    resident = is_resident(table, problem, device, recipe)
     source: Source
     if resident:
         source = DeviceRows(table, problem, device, recipe.augment, channels_last=recipe.channels_last)
     else:
-        source = StreamedRows(
-            table,
-            problem,
-            device,
-            recipe.augment,
-            channels_last=recipe.channels_last,
-            workers=recipe.num_workers,
-        )
+        source = streamed(table, problem, device, recipe)
     chosen = "because the spec says so" if recipe.data_on != "auto" else f"{free / 2**20:,.0f} MiB are free there"
     where = f"kept on {device}" if resident else f"streamed to {device} by {recipe.num_workers} workers"
     return source, Finding(
@@ -39,6 +31,24 @@ def place(table: Table, problem: Problem, device: torch.device, recipe: Recipe) 
         what=f"{size / 2**20:,.1f} MiB of training rows are {where} ({chosen})",
         evidence={"bytes": size, "free_bytes": free, "resident": resident},
     )
+
+
+def is_resident(table: Table, problem: Problem, device: torch.device, recipe: Recipe) -> bool:
+    """Whether rows are kept on the device."""
+    if recipe.data_on == "auto":
+        return _size(table, problem) <= _SHARE * free_memory(device)
+    return recipe.data_on == "device"
+
+
+def streamed(table: Table, problem: Problem, device: torch.device, recipe: Recipe) -> StreamedRows:
+    """Rows that stay where they are until their batch comes."""
+    return StreamedRows(
+        table, problem, device, recipe.augment, channels_last=recipe.channels_last, workers=recipe.num_workers
+    )
+
+
+def _size(table: Table, problem: Problem) -> int:
+    return int(table.rows * prod(problem.inputs.shape) * STORED[problem.inputs.kind].itemsize)
 
 
 def free_memory(device: torch.device) -> int:

@@ -15,7 +15,7 @@ The session yields, the driver decides: a session never stops early, never evalu
 It imports its framework inside functions.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -229,6 +229,20 @@ class Tells(Protocol):
 
     def findings(self) -> Sequence[Finding]:
         """All findings so far, in order."""
+        ...
+
+
+@runtime_checkable
+class Snapshots(Protocol):
+    """A session whose state can be written while it trains on."""
+
+    def state_bytes(self) -> int:
+        """About how much `Session.save` writes."""
+        ...
+
+    def snapshot(self) -> Callable[[Path], None]:
+        """Copy the state to host memory now; the result writes what `Session.save` would have written, on any thread.
+        It takes up nothing of the session."""
         ...
 
 

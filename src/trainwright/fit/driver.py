@@ -11,20 +11,21 @@ none of it, so every engine stops, resumes and reports alike.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainwright.core.errors import ArtifactRefused, TrainingFailed
-from trainwright.core.events import Evaluated, Finished, Saved, Started, Trained
+from trainwright.core.events import Evaluated, Finished, Started, Trained
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.core.metrics import Metric, loss_metric, monitor
-from trainwright.doctor.symptoms import non_finite
+from trainwright.doctor.symptoms import Waits, non_finite, starved
 from trainwright.engines.contract import Job, Session, Unit, findings_of
 from trainwright.fit.recorder import Recorder
+from trainwright.fit.saving import Saver
 from trainwright.fit.stop import StopRequest
-from trainwright.run.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
+from trainwright.run.checkpoints import Checkpoint, read_checkpoint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +39,8 @@ class Rules:
     """What ends a training.
 
     ``patience`` rounds without ``watch`` getting better by more than ``min_delta`` stop it (0: never). ``deadline_s``
-    is a reading of the clock after which no further unit begins. ``checkpoint_every_s`` seconds pass between saves.
+    is a reading of the clock after which no further unit begins. ``checkpoint_every_s`` seconds pass between saves, of
+    which the newest ``keep_checkpoints`` stay.
     """
 
     watch: Metric
@@ -47,6 +49,7 @@ class Rules:
     min_delta: float = 0.0
     deadline_s: float | None = None
     checkpoint_every_s: float = 30.0
+    keep_checkpoints: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +76,15 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """A finished training. ``rounds`` is the selected round; the session stands ready to predict from it."""
+    """A finished training. ``rounds`` is the selected round; the session stands ready to predict from it.
+
+    ``findings`` were recorded while it was trained: what the engine chose or fell back to, what the driver saw.
+    """
 
     session: Session
     rounds: int
     progress: Progress
+    findings: tuple[Finding, ...] = ()
 
     def predict(self, X: "np.ndarray") -> "np.ndarray":
         """Predictions of the selected model."""
@@ -86,10 +93,6 @@ class Fitted:
     def export(self, folder: Path) -> None:
         """Write the selected model."""
         self.session.export(folder, rounds=self.rounds if self.session.keeps_every_round else None)
-
-    def findings(self) -> tuple[Finding, ...]:
-        """What the engine chose or fell back to while it trained."""
-        return findings_of(self.session)
 
 
 class Judge:
@@ -153,6 +156,7 @@ def fit(
         session.restore(resume_from.engine_folder)
         progress = _progress_from(resume_from.state)
     recorder.emit(progress.rounds, Started(stage=stage, facts=_facts(job, rules)))
+    saver = Saver(session, checkpoints, recorder, keep=rules.keep_checkpoints)
     loop = _Loop(
         session=session,
         job=job,
@@ -160,13 +164,17 @@ def fit(
         stage=stage,
         recorder=recorder,
         stop=stop,
-        checkpoints=checkpoints,
+        saver=saver,
         resumable=resumable,
         log_position=log_position,
         judge=Judge(job, rules),
         saved_s=recorder.clock.elapsed(),
     )
-    progress = loop.run(progress)
+    try:
+        progress = loop.run(progress)
+        saver.settle()
+    finally:
+        saver.close()
     choose = bool(rules.patience) and progress.best_value is not None
     selected = progress.best_rounds if choose else progress.rounds
     if choose and not session.keeps_every_round and not progress.is_best:
@@ -175,7 +183,7 @@ def fit(
     if progress.step:
         facts |= {"step": progress.step, "selected_step": progress.best_step if choose else progress.step}
     recorder.emit(progress.rounds, Finished(stage=stage, reason=progress.reason, facts=facts))
-    return Fitted(session=session, rounds=selected, progress=progress)
+    return Fitted(session=session, rounds=selected, progress=progress, findings=tuple(loop.told))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -188,11 +196,13 @@ class _Loop:
     stage: str
     recorder: Recorder
     stop: StopRequest
-    checkpoints: Path
+    saver: Saver
     resumable: bool
     log_position: Callable[[], int]
     judge: Judge
     saved_s: float
+    waits: Waits = field(default_factory=Waits)
+    told: list[Finding] = field(default_factory=list)
 
     def run(self, progress: Progress) -> Progress:
         """Turn until a reason to stop is found, and name it."""
@@ -200,6 +210,8 @@ class _Loop:
             return progress
         for unit in self.session.units():
             self.recorder.emit(unit.rounds, _trained(unit, self.job.plan.unit))
+            self.saver.look()
+            self._tell(unit)
             progress = replace(progress, rounds=unit.rounds, step=unit.step, units=progress.units + 1)
             progress = self._looked_at(progress, unit)
             if self.resumable and (progress.reason or self._due()):
@@ -209,6 +221,14 @@ class _Loop:
             if progress.reason:
                 return progress
         return replace(progress, reason="rounds")
+
+    def _tell(self, unit: Unit) -> None:
+        """Record what the session says, and that it waits for its data, where it does."""
+        self.waits, starving = starved(self.waits, unit.values, unit.seconds, step=unit.rounds, stage=self.stage)
+        heard = [*findings_of(self.session), *([] if starving is None else [starving])]
+        fresh = [f for f in heard if f not in self.told]
+        self.told += fresh
+        self.recorder.found(fresh, step=unit.rounds)
 
     def _looked_at(self, progress: Progress, unit: Unit) -> Progress:
         """Evaluated where the unit is whole or the budget ends the training in it; with the reason to stop, if any."""
@@ -262,14 +282,9 @@ class _Loop:
             "progress": to_json(asdict(replace(progress, reason=reason))),
             "log_bytes": self.log_position(),
         }
-        written = write_checkpoint(self.checkpoints, name, state, self.session.save)
+        label = f"{progress.rounds:06d}" + (f"-{progress.step:08d}" if progress.step else "")
+        self.saver.save(name, why, state, step=progress.rounds, label=label, at_once=bool(progress.reason))
         self.saved_s = self.recorder.clock.elapsed() if name == "last" else self.saved_s
-        self.recorder.emit(
-            progress.rounds,
-            Saved(
-                path=f"checkpoints/{name}", reason=why, size_bytes=written.size_bytes, seconds=round(written.seconds, 6)
-            ),
-        )
 
 
 def _go_back_to_best(session: Session, checkpoints: Path) -> None:

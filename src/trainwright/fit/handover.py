@@ -82,6 +82,7 @@ def write_order(run: Path, order: Order) -> None:
         "min_delta": rules.min_delta,
         "deadline_s": rules.deadline_s,
         "checkpoint_every_s": rules.checkpoint_every_s,
+        "keep_checkpoints": rules.keep_checkpoints,
     }
     write_json(folder / "order.json", {"job": values, "rules": told, "started_s": order.started_s})
 
@@ -114,6 +115,7 @@ def read_order(run: Path) -> Order:
         min_delta=told["min_delta"],
         deadline_s=told["deadline_s"],
         checkpoint_every_s=told["checkpoint_every_s"],
+        keep_checkpoints=told["keep_checkpoints"],
     )
     return Order(job=job, rules=rules, started_s=document["started_s"])
 

@@ -80,7 +80,7 @@ def _lead(run: Path, order: Order, session: "Session", team: "Team") -> None:
     with locked(folder_of(run)), EventLog(folder.log) as log:
         stop = StopFile(run)
         try:
-            fit(
+            found = fit(
                 led,
                 order.job,
                 order.rules,
@@ -91,11 +91,11 @@ def _lead(run: Path, order: Order, session: "Session", team: "Team") -> None:
                 resumable=True,
                 log_position=lambda: log.position,
                 resume_from=read_checkpoint(folder.checkpoints, "last"),
-            )
+            ).findings
             error = None
-        except TrainwrightError as found:
-            error = found
-        write_outcome(run, tuple(led.findings()), error)
+        except TrainwrightError as raised:
+            found, error = tuple(led.findings()), raised
+        write_outcome(run, found, error)
     led.close()
 
 

@@ -60,11 +60,11 @@ def read_json(path: Path) -> dict[str, JsonValue]:
 
 
 @contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
+def whole_folder(target: Path, *, keep_as: Path | None = None) -> Iterator[Path]:
     """Fill a temporary folder, then put it in the target's place.
 
-    An existing target is moved aside first and deleted last, so that at every moment one complete folder exists
-    under ``target`` or ``.NAME.old``; `recover_folder` puts the latter back.
+    An existing target is moved aside first and deleted last (or kept, under the name ``keep_as``), so that at every
+    moment one complete folder exists under ``target`` or ``.NAME.old``; `recover_folder` puts the latter back.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
@@ -80,6 +80,9 @@ def whole_folder(target: Path) -> Iterator[Path]:
             target.rename(old)
         fresh.rename(target)
         sync_folder(target.parent)
+        if keep_as is not None and old.exists():
+            shutil.rmtree(keep_as, ignore_errors=True)
+            old.rename(keep_as)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         if old.exists():

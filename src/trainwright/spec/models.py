@@ -265,6 +265,9 @@ class EveryEngine(Section):
         description="Time between checkpoints.",
         examples=["30s"],
     )
+    keep_checkpoints: StrictInt = Field(
+        1, gt=0, description="Newest checkpoints that are kept, beside the best one.", examples=[3]
+    )
 
 
 class Training(Spread, Loop, EveryEngine):

@@ -140,6 +140,7 @@ def train_final(work: Work, prepared: Prepared, plan: Plan, *, stage: str = "fit
             log_position=lambda: work.log.position,
             resume_from=read_checkpoint(work.folder.checkpoints, "last") if resumable else None,
         )
+        work.note(fitted.findings)
         if fitted.progress.reason == "time_budget":
             work.add([budget_finding(fitted.progress, plan.model.rounds)], step=fitted.progress.rounds)
         work.record["model"] = {**model_facts(plan, prepared, fitted), "stage": stage}
@@ -163,7 +164,7 @@ def _fit_by_workers(work: Work, job: Job, plan: Plan, world: World) -> None:
             )
         finally:
             work.log.catch_up()
-        work.add(found)
+        work.note(found)
     if not _has_ended(work):
         raise TrainingFailed(
             f"the processes left no finished training in {work.folder.checkpoints}. "
@@ -268,6 +269,7 @@ def training_rules(work: Work, plan: Plan) -> Rules:
         min_delta=plan.min_delta,
         deadline_s=work.deadline_s,
         checkpoint_every_s=work.loaded.spec.training.checkpoint_every.seconds,
+        keep_checkpoints=work.loaded.spec.training.keep_checkpoints,
     )
 
 

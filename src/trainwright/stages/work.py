@@ -87,6 +87,10 @@ class Work:
         self.findings.extend(fresh)
         self.recorder.found(fresh, step=step)
 
+    def note(self, findings: Sequence[Finding]) -> None:
+        """Take note of findings that are in the log already."""
+        self.findings.extend(f for f in findings if f not in self.findings)
+
     def save(self) -> None:
         """Rewrite ``run.json``."""
         self.record["findings"] = [f.to_json() for f in self.findings]

@@ -58,13 +58,3 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
-
-
-def memory(device: torch.device) -> dict[str, float]:
-    """What this process holds now: resident bytes, and the peak on a GPU."""
-    import psutil
-
-    values = {"rss_bytes": float(psutil.Process().memory_info().rss)}
-    if device.type == "cuda":
-        values["gpu_peak_bytes"] = float(torch.cuda.max_memory_allocated(device))
-    return values

@@ -1,7 +1,8 @@
 """One training of a network: its parts, its position, and the blocks of steps it goes forward in."""
 
+import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,6 +34,7 @@ from trainwright.engines.torch.files import (
     STATE_JSON,
     check_identity,
     load_weights,
+    on_host,
     read_document,
     read_tensors,
     write_document,
@@ -46,6 +48,7 @@ from trainwright.engines.torch.problem import problem_of, scaled_target
 from trainwright.engines.torch.recipe import recipe_from
 from trainwright.engines.torch.statistics import Layers
 from trainwright.engines.torch.step import Average, Stepper, Tally
+from trainwright.engines.torch.usage import Usage
 
 if TYPE_CHECKING:
     from trainwright.engines.contract import Floats, Matrix
@@ -94,8 +97,11 @@ class TorchSession:
                 forward, self._losses, self._optimizers, device=device, amp=amp, average=average, team=team
             )
             self._layers = Layers(network, saturation=not recipe.compile)
+        self._usage = Usage(device)
+        self._findings += self._usage.findings()
         self._source: Source | None = None
         self._epoch = self._step = 0
+        self._epoch_seconds = math.nan  # of the epoch that has begun, unless another process began it
         self._order: tuple[int, Tensor] | None = None
         self._plateau = schedules.Plateau()
         self._repaired = 1.0  # what repairs made of the rate
@@ -147,11 +153,19 @@ class TorchSession:
 
     def save(self, folder: Path) -> None:
         """Write ``state.json``, ``weights.safetensors`` and ``training.safetensors``."""
+        self.snapshot()(folder)
+
+    def state_bytes(self) -> int:
+        """See `trainwright.engines.contract.Snapshots`: the weights, and as much again for each of two moments."""
+        average = self._stepper.average is not None
+        return (3 + average) * sum(p.numel() * p.element_size() for p in self._network.parameters())
+
+    def snapshot(self) -> Callable[[Path], None]:
+        """See `trainwright.engines.contract.Snapshots`."""
         tensors, numbers = self._optimizers.state()
         if self._stepper.average is not None:
             tensors |= {f"average.{name}": t for name, t in self._stepper.average.tensors.items()}
-        write_tensors(folder / "weights.safetensors", self._network.state_dict())
-        write_tensors(folder / "training.safetensors", tensors)
+        weights, tensors = on_host(self._network.state_dict()), on_host(tensors)
         scaler = self._stepper.scaler
         state: dict[str, JsonValue] = {
             "identity": self._identity(),
@@ -166,7 +180,13 @@ class TorchSession:
             "optimizer": numbers,
             "randomness": "order, augmentation and dropout are functions of (seed, epoch, step, row): nothing to save",
         }
-        write_document(folder, STATE_JSON, state, ("weights.safetensors", "training.safetensors"))
+
+        def write(folder: Path) -> None:
+            write_tensors(folder / "weights.safetensors", weights)
+            write_tensors(folder / "training.safetensors", tensors)
+            write_document(folder, STATE_JSON, state, ("weights.safetensors", "training.safetensors"))
+
+        return write
 
     def restore(self, folder: Path) -> None:
         """Take up a saved state."""
@@ -257,6 +277,8 @@ class TorchSession:
     def _run_block(self) -> tuple[dict[str, float], Mapping[str, Mapping[str, float]]]:
         assert self._grid is not None
         tally, began, waited = Tally(), time.perf_counter(), 0.0
+        if not self._step:
+            self._epoch_seconds = 0.0
         self._network.train()
         last = min((self._step // self._unit_steps + 1) * self._unit_steps, self._steps)
         batches = self._batches(self._epoch, range(self._step, last))
@@ -275,8 +297,12 @@ class TorchSession:
         seconds = time.perf_counter() - began
         values["learning_rate"] = rate
         values["samples_per_second"] = tally.rows / seconds
+        values["step_seconds"] = seconds / tally.steps
         values["data_wait_share"] = waited / seconds
-        values |= placement.memory(self._device)
+        self._epoch_seconds += seconds
+        if self._step == self._steps and math.isfinite(self._epoch_seconds):
+            values["epoch_seconds"] = self._epoch_seconds
+        values |= self._usage.read()
         return values, self._layers.read()
 
     def _take(self, step: list[Batch], tally: Tally, rate: float) -> bool:
@@ -389,7 +415,7 @@ class TorchSession:
         self._lr = None if rate is None else float(rate)
         self._clip_norm = None if clip is None else float(clip)
         self._repaired = float(document["repaired"])
-        self._epoch, self._step = epoch, step
+        self._epoch, self._step, self._epoch_seconds = epoch, step, math.nan
 
     def _identity(self) -> dict[str, JsonValue]:
         recipe = {k: v for k, v in self._recipe.to_json().items() if k not in _NO_EFFECT}

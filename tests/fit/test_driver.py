@@ -9,7 +9,8 @@ import pytest
 
 from trainwright.core.clock import ManualClock
 from trainwright.core.errors import ArtifactRefused, Stopped, TrainingFailed
-from trainwright.core.events import Evaluated, Event, Finished, Saved, Trained
+from trainwright.core.events import Evaluated, Event, Finished, Found, Saved, Trained
+from trainwright.core.findings import Finding, Severity
 from trainwright.core.metrics import find
 from trainwright.core.plan import ModelPlan
 from trainwright.core.seeds import Seeds
@@ -25,6 +26,8 @@ RMSE = find("rmse", Task.REGRESSION)
 
 class Walker:
     """A model that predicts a constant, one position of a given path per round."""
+
+    keeps_predictions = True
 
     def __init__(self, path: list[float], clock: ManualClock, *, keeps_every_round: bool = True) -> None:
         self.path, self.clock, self.position = path, clock, 0
@@ -250,12 +253,13 @@ def test_a_loss_that_is_not_finite_inside_a_round_ends_it(tmp_path: Path) -> Non
     assert run.bodies(Saved) == []
 
 
-def test_findings_of_the_engine_are_handed_on(tmp_path: Path) -> None:
-    from trainwright.core.findings import Finding, Severity
-
+def test_findings_of_the_engine_are_told_once_and_handed_on(tmp_path: Path) -> None:
     said = Finding(code="x.y", severity=Severity.INFO, where="here", what="took the second way")
-    run = Run(tmp_path, [2, 1])
+    run = Run(tmp_path / "a", [2, 1])
     run()
-    assert run.fitted.findings() == ()
+    assert run.fitted.findings == ()
+    run = Run(tmp_path / "b", [2, 1])
     run.session.findings = lambda: [said]  # type: ignore[attr-defined]
-    assert run.fitted.findings() == (said,)
+    run()
+    assert run.fitted.findings == (said,)
+    assert run.bodies(Found) == [Found(finding=said)]

@@ -10,7 +10,7 @@ Patience, budget, signals and the choice of the best round live here and are sav
 none of it, so every engine stops, resumes and reports alike.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +19,10 @@ from trainwright.core.errors import ArtifactRefused, TrainingFailed
 from trainwright.core.events import Evaluated, Finished, Started, Trained
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
-from trainwright.core.metrics import Metric, loss_metric, monitor
+from trainwright.core.metrics import Metric
 from trainwright.doctor.symptoms import Waits, non_finite, starved
 from trainwright.engines.contract import Job, Session, Unit, findings_of
+from trainwright.fit.judge import Judge
 from trainwright.fit.recorder import Recorder
 from trainwright.fit.saving import Saver
 from trainwright.fit.stop import StopRequest
@@ -29,9 +30,6 @@ from trainwright.run.checkpoints import Checkpoint, read_checkpoint
 
 if TYPE_CHECKING:
     import numpy as np
-
-_TRAIN_SAMPLE_ROWS = 20_000  # assumption: enough for a curve (AUC standard error below 0.005), cheap at every unit
-_LARGE_TRAIN_EVERY = 5  # assumption: on larger tables the training curve needs a point in five units, not in each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,40 +93,6 @@ class Fitted:
         self.session.export(folder, rounds=self.rounds if self.session.keeps_every_round else None)
 
 
-class Judge:
-    """Computes the watched metrics of a session on validation rows and on a fixed sample of training rows."""
-
-    def __init__(self, job: Job, rules: Rules) -> None:
-        loss = loss_metric(job.task)
-        self.metrics = tuple({m.name: m for m in (rules.watch, rules.primary, loss)}.values())
-        rows = job.train.rows
-        self._sample: np.ndarray | None = None
-        y = job.train.y
-        if rows > _TRAIN_SAMPLE_ROWS:
-            picked = job.seeds.generator("train sample").choice(rows, _TRAIN_SAMPLE_ROWS, replace=False)
-            self._sample = picked
-            y = y[picked]
-        self._train = {m.name: monitor(m, y, None) for m in self.metrics}
-        self._val = {m.name: monitor(m, job.val.y, job.val.weight) for m in self.metrics} if job.val else {}
-
-    def judge(self, session: Session, unit_number: int, *, last: bool) -> tuple[dict[str, dict[str, float]], bool]:
-        """Metrics by part, and whether all predictions were finite."""
-        import numpy as np
-
-        found: dict[str, dict[str, float]] = {}
-        finite = True
-        if self._val:
-            predicted = session.predict_part("val")
-            finite = bool(np.isfinite(predicted).all())
-            found["val"] = {name: compute(predicted) for name, compute in self._val.items()} if finite else {}
-        if finite and (self._sample is None or last or unit_number % _LARGE_TRAIN_EVERY == 1):
-            predicted = session.predict_part("train")
-            sample = predicted if self._sample is None else predicted[self._sample]
-            finite = bool(np.isfinite(sample).all())
-            found["train"] = {name: compute(sample) for name, compute in self._train.items()} if finite else {}
-        return found, finite
-
-
 def fit(
     session: Session,
     job: Job,
@@ -167,12 +131,13 @@ def fit(
         saver=saver,
         resumable=resumable,
         log_position=log_position,
-        judge=Judge(job, rules),
+        judge=Judge(session, job, (rules.watch, rules.primary)),
         saved_s=recorder.clock.elapsed(),
     )
     try:
         progress = loop.run(progress)
         saver.settle()
+        loop.tell(findings_of(session), progress.rounds)
     finally:
         saver.close()
     choose = bool(rules.patience) and progress.best_value is not None
@@ -211,7 +176,7 @@ class _Loop:
         for unit in self.session.units():
             self.recorder.emit(unit.rounds, _trained(unit, self.job.plan.unit))
             self.saver.look()
-            self._tell(unit)
+            self._listen(unit)
             progress = replace(progress, rounds=unit.rounds, step=unit.step, units=progress.units + 1)
             progress = self._looked_at(progress, unit)
             if self.resumable and (progress.reason or self._due()):
@@ -222,13 +187,16 @@ class _Loop:
                 return progress
         return replace(progress, reason="rounds")
 
-    def _tell(self, unit: Unit) -> None:
-        """Record what the session says, and that it waits for its data, where it does."""
+    def _listen(self, unit: Unit) -> None:
+        """Record what the session has to say, and that it waits for its data, where it does."""
         self.waits, starving = starved(self.waits, unit.values, unit.seconds, step=unit.rounds, stage=self.stage)
-        heard = [*findings_of(self.session), *([] if starving is None else [starving])]
-        fresh = [f for f in heard if f not in self.told]
+        self.tell([*findings_of(self.session), *([] if starving is None else [starving])], unit.rounds)
+
+    def tell(self, findings: Sequence[Finding], step: int) -> None:
+        """Record findings that were not told before."""
+        fresh = [f for f in findings if f not in self.told]
         self.told += fresh
-        self.recorder.found(fresh, step=unit.rounds)
+        self.recorder.found(fresh, step=step)
 
     def _looked_at(self, progress: Progress, unit: Unit) -> Progress:
         """Evaluated where the unit is whole or the budget ends the training in it; with the reason to stop, if any."""
@@ -248,7 +216,7 @@ class _Loop:
     def _evaluated(self, progress: Progress, *, last: bool) -> Progress:
         began = self.recorder.clock.elapsed()
         last = last or progress.rounds >= self.job.plan.rounds
-        metrics, finite = self.judge.judge(self.session, progress.units, last=last)
+        metrics, finite = self.judge.judge(progress.units, last=last)
         self._refuse_non_finite({}, progress, predictions_finite=finite)
         value = metrics.get("val", {}).get(self.rules.watch.name)
         better = value is not None and _better(value, progress.best_value, self.rules)

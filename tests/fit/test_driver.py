@@ -1,5 +1,7 @@
 """The loop: early stopping, best round, budget, signals, resume, and the refusal of non-finite steps."""
 
+import json
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
@@ -20,6 +22,7 @@ from trainwright.fit.driver import Rules, fit
 from trainwright.fit.recorder import Recorder
 from trainwright.fit.stop import StopRequest
 from trainwright.run.checkpoints import read_checkpoint
+from trainwright.run.hashes import seal
 
 RMSE = find("rmse", Task.REGRESSION)
 
@@ -121,6 +124,28 @@ def test_the_deadline_ends_training_after_the_present_round(tmp_path: Path) -> N
     run = Run(tmp_path, [9, 8, 7, 6, 5])
     assert run(deadline_s=2.5) == 3
     assert run.fitted.progress.reason == "time_budget"
+
+
+def test_a_best_round_that_a_killed_training_reached_is_not_taken_for_another(tmp_path: Path) -> None:
+    """The checkpoint to go on from is older than the best one, and the budget ends training before it is reached."""
+    path = [5.0, 4, 4, 1, 2, 2]
+    killed = Run(tmp_path, path, keeps_every_round=False, patience=9)
+    killed(deadline_s=2.5)
+    for name in ("best", "last"):
+        (tmp_path / "checkpoints" / name).rename(tmp_path / f"{name} of round 3")
+    Run(tmp_path, path, keeps_every_round=False, patience=9)()
+    last = tmp_path / "checkpoints" / "last"
+    shutil.rmtree(last)
+    (tmp_path / "last of round 3").rename(last)
+    state = json.loads((last / "state.json").read_text())
+    state["state"]["progress"]["reason"] = ""
+    (last / "state.json").write_text(json.dumps(state))
+    seal(last)
+
+    again = Run(tmp_path, path, keeps_every_round=False, patience=9)
+    assert again(deadline_s=0.5) == 4
+    assert again.fitted.predict(np.zeros((1, 1))) == 1
+    assert again.fitted.progress.best_value == 1
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])

@@ -137,13 +137,13 @@ def fit(
     try:
         progress = loop.run(progress)
         saver.settle()
-        loop.tell(findings_of(session), progress.rounds)
+        loop.hear(progress.rounds)
     finally:
         saver.close()
     choose = bool(rules.patience) and progress.best_value is not None
-    selected = progress.best_rounds if choose else progress.rounds
     if choose and not session.keeps_every_round and not progress.is_best:
-        _go_back_to_best(session, checkpoints)
+        progress = _back_at_best(session, checkpoints, progress)
+    selected = progress.best_rounds if choose else progress.rounds
     facts: dict[str, JsonValue] = {"rounds": progress.rounds, "selected": selected}
     if progress.step:
         facts |= {"step": progress.step, "selected_step": progress.best_step if choose else progress.step}
@@ -188,9 +188,14 @@ class _Loop:
         return replace(progress, reason="rounds")
 
     def _listen(self, unit: Unit) -> None:
-        """Record what the session has to say, and that it waits for its data, where it does."""
+        """Record what there is to be said after a unit; that it waits for its data, where it does."""
         self.waits, starving = starved(self.waits, unit.values, unit.seconds, step=unit.rounds, stage=self.stage)
-        self.tell([*findings_of(self.session), *([] if starving is None else [starving])], unit.rounds)
+        self.tell([] if starving is None else [starving], unit.rounds)
+        self.hear(unit.rounds)
+
+    def hear(self, step: int) -> None:
+        """Record what the session and the saver have to say."""
+        self.tell([*findings_of(self.session), *self.saver.findings], step)
 
     def tell(self, findings: Sequence[Finding], step: int) -> None:
         """Record findings that were not told before."""
@@ -255,7 +260,9 @@ class _Loop:
         self.saved_s = self.recorder.clock.elapsed() if name == "last" else self.saved_s
 
 
-def _go_back_to_best(session: Session, checkpoints: Path) -> None:
+def _back_at_best(session: Session, checkpoints: Path, progress: Progress) -> Progress:
+    """The session at its best round, which is the one that was saved: a training that was killed, and by its budget
+    did not come as far again, may find a later one there than it knows of."""
     best = read_checkpoint(checkpoints, "best")
     if best is None:
         raise ArtifactRefused(
@@ -263,6 +270,8 @@ def _go_back_to_best(session: Session, checkpoints: Path) -> None:
             f"Delete {checkpoints} and resume: training then starts over."
         )
     session.restore(best.engine_folder)
+    saved = _progress_from(best.state)
+    return replace(progress, best_rounds=saved.best_rounds, best_step=saved.best_step, best_value=saved.best_value)
 
 
 def _better(value: float, best: float | None, rules: Rules) -> bool:

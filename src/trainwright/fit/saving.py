@@ -34,12 +34,17 @@ class _Write:
 
 
 class Saver:
-    """Writes the checkpoints of one training below ``root``, and keeps ``keep`` of those named ``last``."""
+    """Writes the checkpoints of one training below ``root``, and keeps ``keep`` of those named ``last``.
+
+    ``findings`` tell of a write that failed, once until one succeeds.
+    """
 
     def __init__(self, session: Session, root: Path, recorder: Recorder, *, keep: int = 1) -> None:
         self._session, self._root, self._recorder, self._keep = session, root, recorder, keep
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._under_way: _Write | None = None
+        self._failing = False
+        self.findings: list[Finding] = []
 
     def save(
         self, name: str, reason: str, state: Mapping[str, JsonValue], *, step: int, label: str, at_once: bool
@@ -77,10 +82,12 @@ class Saver:
             return
         try:
             self._told(write.name, write.reason, write.step, write.done.result())
+            self._failing = False
         except ResourceMissing as error:
             if write.name == "best":
                 raise
-            self._recorder.found([_failed(write, error)], step=write.step)
+            self.findings += [] if self._failing else [_failed(write, error)]
+            self._failing = True
 
     def close(self) -> None:
         """Wait for the thread: nobody writes into a run that is not held any more."""

@@ -18,7 +18,7 @@ from trainwright.fit.jobs import Prepared, open_session
 from trainwright.fit.plan import Plan, load_family
 from trainwright.fit.recorder import Recorder
 from trainwright.fit.spread import World, fit_by_workers, world_of
-from trainwright.run.checkpoints import read_checkpoint
+from trainwright.run.checkpoints import Checkpoint, read_checkpoint
 from trainwright.run.files import read_json, write_json
 from trainwright.stages.work import Work
 
@@ -127,6 +127,8 @@ def train_final(work: Work, prepared: Prepared, plan: Plan, *, stage: str = "fit
         work.add(found)
         if world.size > 1:
             _fit_by_workers(work, job, plan, world)
+        last = read_checkpoint(work.folder.checkpoints, "last") if resumable else None
+        work.add(_put_aside(work, last) if resumable else [])
         session = open_session(job)
         fitted = fit(
             session,
@@ -138,7 +140,7 @@ def train_final(work: Work, prepared: Prepared, plan: Plan, *, stage: str = "fit
             checkpoints=work.folder.checkpoints if resumable else job.workdir / "checkpoints",
             resumable=resumable,
             log_position=lambda: work.log.position,
-            resume_from=read_checkpoint(work.folder.checkpoints, "last") if resumable else None,
+            resume_from=last,
         )
         work.note(fitted.findings)
         if fitted.progress.reason == "time_budget":
@@ -146,6 +148,25 @@ def train_final(work: Work, prepared: Prepared, plan: Plan, *, stage: str = "fit
         work.record["model"] = {**model_facts(plan, prepared, fitted), "stage": stage}
         work.record["determinism"] = _of_world(work, world, determinism(plan, job, fitted))
     return fitted
+
+
+def _put_aside(work: Work, last: Checkpoint | None) -> list[Finding]:
+    """Say that a damaged checkpoint was put aside, and what training goes on from instead."""
+    damaged = sorted(path.name for path in work.folder.checkpoints.glob("last*.damaged"))
+    if not damaged:
+        return []
+    instead = "the beginning" if last is None else f"checkpoints/{last.engine_folder.parent.name}"
+    return [
+        Finding(
+            code="checkpoint.damaged",
+            severity=Severity.WARNING,
+            where=f"checkpoints/{damaged[-1]}",
+            what=f"a checkpoint was damaged and put aside; training goes on from {instead}",
+            why="What it held is trained again, with the same result",
+            fix="Look at the disk; the folder may be deleted. training.keep_checkpoints keeps more than one",
+            evidence={"damaged": damaged},
+        )
+    ]
 
 
 def _fit_by_workers(work: Work, job: Job, plan: Plan, world: World) -> None:

@@ -95,6 +95,12 @@ def test_a_network_that_starts_at_the_class_shares_is_no_false_alarm():
     assert "initial_loss" not in failed(make_job(Task.BINARY, data=rare, params={"prior": 0.01}))
 
 
+def test_counts_whose_loss_cannot_vanish_are_no_false_alarm():
+    data = table(rows=200)
+    counts = Table(X=data.X, y=(data.X[:, 0] > 0).astype(np.float64))
+    assert failed(make_job(data=counts, loss="poisson")) == {}
+
+
 class Slow(np.ndarray):
     """Rows that come from far away."""
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.engines.torch.jobs import make_job, table
-from trainwright.core.errors import SpecError
+from trainwright.core.errors import ResourceMissing, SpecError
 from trainwright.core.findings import Severity
 from trainwright.core.tasks import Task
 from trainwright.engines import torch as engine
@@ -82,10 +82,15 @@ def test_a_spec_that_builds_no_network_is_no_failed_experiment():
         engine.sanity(make_job(loss="focal"))
 
 
+def test_a_full_memory_is_no_failed_experiment():
+    with pytest.raises(ResourceMissing, match=r"ran out of memory\. Lower training\.batch_size"):
+        engine.sanity(make_job(params={"fault": "memory"}))
+
+
 def test_a_target_that_is_mostly_one_value_is_no_false_alarm():
     """64 rows that hold no other value would make any first loss look enormous."""
     data = table(rows=3000)
-    y = np.where(np.arange(3000) % 100 == 0, data.y, 0.0)
+    y = np.where(np.arange(3000) % 1000 == 0, data.y, 0.0)
     assert "initial_loss" not in failed(make_job(data=Table(X=data.X, y=y)))
 
 

@@ -64,6 +64,8 @@ class Tiny(nn.Module):
         if self.fault == "cut":
             hidden = hidden.detach()
             return self.head(hidden) * 0 + self.head.bias * 0 + x.sum(1, keepdim=True) * 0 + self._all()
+        if self.fault == "memory":
+            raise torch.OutOfMemoryError("CUDA out of memory")
         if self.fault == "crash":
             raise ValueError("boom")
         return self.head(hidden)

@@ -11,7 +11,6 @@ from typing import TypeAlias
 
 import torch
 
-from trainwright.core.errors import ResourceMissing, SpecError
 from trainwright.engines.contract import Experiment, Job
 from trainwright.engines.torch.device import (
     exact_products,
@@ -85,7 +84,7 @@ def _alone(made: Experiment, earlier: Sequence[Experiment]) -> Experiment:
 def _attempt(name: str, make: _Make, trial: Trial) -> Experiment:
     try:
         return make(trial)
-    except (SpecError, ResourceMissing, torch.OutOfMemoryError):
+    except torch.OutOfMemoryError:  # says nothing about the network
         raise
     except Exception as error:  # noqa: BLE001 - the network may be a user's own: anything may come
         said = " ".join(str(error).split())

@@ -76,7 +76,7 @@ class Run:
         self.clock, self.events, self.tmp_path = ManualClock(), list[Event](), tmp_path
         self.session = Walker(path, self.clock, keeps_every_round=keeps_every_round)
         self.rules = Rules(watch=RMSE, primary=RMSE, patience=patience, checkpoint_every_s=1e9)
-        self.stop = StopRequest()
+        self.stop, self.resumable = StopRequest(), True
         table = Table(X=np.zeros((4, 1)), y=np.zeros(4))
         plan = ModelPlan(
             family="walker", engine="walker", estimator="", params={}, rounds=len(path), patience=patience,
@@ -93,7 +93,7 @@ class Run:
         recorder = Recorder(clock=self.clock, started_s=0.0, listeners=[self.events.append])
         fitted = fit(
             self.session, self.job, replace(self.rules, **rules), stage="fit", recorder=recorder, stop=self.stop,
-            checkpoints=self.tmp_path / "checkpoints", resumable=True,
+            checkpoints=self.tmp_path / "checkpoints", resumable=self.resumable,
             resume_from=read_checkpoint(self.tmp_path / "checkpoints", "last"),
         )  # fmt: skip
         self.fitted = fitted
@@ -130,13 +130,13 @@ def test_a_best_round_that_a_killed_training_reached_is_not_taken_for_another(tm
     """The checkpoint to go on from is older than the best one, and the budget ends training before it is reached."""
     path = [5.0, 4, 4, 1, 2, 2]
     killed = Run(tmp_path, path, keeps_every_round=False, patience=9)
-    killed(deadline_s=2.5)
+    killed(deadline_s=1.5)
     for name in ("best", "last"):
-        (tmp_path / "checkpoints" / name).rename(tmp_path / f"{name} of round 3")
+        (tmp_path / "checkpoints" / name).rename(tmp_path / f"{name} of round 2")
     Run(tmp_path, path, keeps_every_round=False, patience=9)()
     last = tmp_path / "checkpoints" / "last"
     shutil.rmtree(last)
-    (tmp_path / "last of round 3").rename(last)
+    (tmp_path / "last of round 2").rename(last)
     state = json.loads((last / "state.json").read_text())
     state["state"]["progress"]["reason"] = ""
     (last / "state.json").write_text(json.dumps(state))
@@ -144,6 +144,7 @@ def test_a_best_round_that_a_killed_training_reached_is_not_taken_for_another(tm
 
     again = Run(tmp_path, path, keeps_every_round=False, patience=9)
     assert again(deadline_s=0.5) == 4
+    assert again.fitted.progress.rounds == 3
     assert again.fitted.predict(np.zeros((1, 1))) == 1
     assert again.fitted.progress.best_value == 1
 

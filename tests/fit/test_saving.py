@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,6 +118,17 @@ def test_a_failed_best_ends_it_with_the_checkpoint_before(tmp_path: Path) -> Non
     best = read_checkpoint(tmp_path / "checkpoints", "best")
     assert best is not None
     assert (best.engine_folder / "position").read_text() == "1"
+
+
+def test_the_end_waits_for_the_best_one(tmp_path: Path) -> None:
+    """A fold writes no last checkpoint, so nothing else waits."""
+    run = heavy(tmp_path, [5, 4, 3, 3, 3])
+    assert isinstance(run.session, Heavy)
+    run.resumable = False
+    run.session.before_write = lambda position: time.sleep(0.3 if position == 3 else 0.0)
+    assert run() == 3
+    assert run.session.position == 3
+    assert [s.reason for s in run.bodies(Saved)] == ["best"] * 3  # type: ignore[attr-defined]
 
 
 KILLED = """

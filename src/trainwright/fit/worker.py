@@ -24,8 +24,8 @@ from trainwright.run.lock import locked
 from trainwright.trackers.jsonl import EventLog
 
 if TYPE_CHECKING:
-    from trainwright.engines.contract import Session
     from trainwright.engines.torch.distributed import Team
+    from trainwright.engines.torch.session import TorchSession
 
 _LOOK_EVERY_S = 0.5  # assumption: an orphan may live this long
 
@@ -52,7 +52,7 @@ def work(run: Path) -> int:
     from trainwright.engines.torch import distributed
 
     order = read_order(run)
-    team, device = distributed.join(order.job.device)
+    team, device = distributed.join(order.job.device, order.strategy)
     workdir = order.job.workdir / f"rank-{team.rank}"
     workdir.mkdir(parents=True, exist_ok=True)
     try:
@@ -72,7 +72,7 @@ def work(run: Path) -> int:
     return 0
 
 
-def _lead(run: Path, order: Order, session: "Session", team: "Team") -> None:
+def _lead(run: Path, order: Order, session: "TorchSession", team: "Team") -> None:
     """Drive the fit and say how it ended. A stop is an end like any other; what else goes wrong is raised."""
     from trainwright.engines.torch.distributed import Led
 
@@ -115,7 +115,9 @@ def main() -> None:
     """The entry of a worker."""
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
-    sys.exit(work(Path(sys.argv[1])))
+    code = work(Path(sys.argv[1]))
+    sys.stderr.flush()
+    os._exit(code)  # torch's threads may abort the interpreter's end: 2 of about 60 with FSDP2 over gloo, torch 2.13
 
 
 if __name__ == "__main__":

@@ -77,9 +77,6 @@ def distributed(loaded: "LoadedSpec") -> Iterator[Mistake]:
     if ":" in training.device and (wanted.processes != 1 or wanted.nodes > 1):
         what = f"each process takes a GPU of its own, and training.device names one: {training.device}"
         yield loaded.mistake(path, what, "Write device: cuda, or remove this section", code="conflict")
-    if wanted.strategy == "fsdp":
-        what = "fsdp is not available in this version"
-        yield loaded.mistake(f"{path}.strategy", what, "Write strategy: ddp", code="unavailable")
 
 
 def architecture(loaded: "LoadedSpec") -> Iterator[Mistake]:

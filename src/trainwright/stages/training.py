@@ -155,7 +155,12 @@ def _fit_by_workers(work: Work, job: Job, plan: Plan, world: World) -> None:
         work.save()
     work.add(_world_findings(work, world))
     if not _has_ended(work):
-        order = Order(job=job, rules=training_rules(work, plan), started_s=work.recorder.started_s)
+        order = Order(
+            job=job,
+            rules=training_rules(work, plan),
+            strategy=world.strategy,
+            started_s=work.recorder.started_s,
+        )
         others = [listener for listener in work.recorder.listeners if listener is not work.log]
         try:
             found = fit_by_workers(

@@ -80,11 +80,13 @@ def _drive(session, folder: Path, *, stop_after: int, resume: bool) -> None:
     np.save(folder / f"losses-{out.name}.npy", losses)
 
 
-def member(rank: int, size: int, port: int, make: Callable[[Path], Job], folder: Path, stop: int, resume: bool) -> None:
+def member(
+    rank: int, size: int, port: int, strategy: str, make: Callable[[Path], Job], folder: Path, stop: int, resume: bool
+) -> None:
     """One process of several."""
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_RANK": str(rank)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    team, _ = join("cpu")
+    team, _ = join("cpu", strategy)
     session = open_shared(make(folder), team)
     if rank:
         follow(session, team)
@@ -95,14 +97,23 @@ def member(rank: int, size: int, port: int, make: Callable[[Path], Job], folder:
     leave()
 
 
-def spread(make: Callable[[Path], Job], folder: Path, *, size: int = 2, stop: int = 0, resume: bool = False) -> None:
+def spread(
+    make: Callable[[Path], Job],
+    folder: Path,
+    *,
+    size: int = 2,
+    strategy: str = "ddp",
+    stop: int = 0,
+    resume: bool = False,
+) -> None:
     """Train by several processes."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     context = multiprocessing.get_context("spawn")
     started = [
-        context.Process(target=member, args=(rank, size, port, make, folder, stop, resume)) for rank in range(size)
+        context.Process(target=member, args=(rank, size, port, strategy, make, folder, stop, resume))
+        for rank in range(size)
     ]
     for process in started:
         process.start()
@@ -183,7 +194,7 @@ def test_every_row_counts_once_and_no_rank_is_left_with_one(rows: int, size: int
 def test_a_team_of_one_sends_nothing(tmp_path: Path) -> None:
     team = Team()
     network = torch.nn.Linear(2, 1)
-    assert team.wrapped(network, steady=True) is network
+    assert team.strategy.wrapped(network, steady=True) is network
     assert team.total(torch.tensor(2.0)) == 2.0
     assert team.leaders(lambda: 3.0) == 3.0
     assert team.least(4) == 4

@@ -1,6 +1,6 @@
 """Update rules by name, with parameter groups: what decays, at which rate."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 import torch
@@ -10,6 +10,7 @@ from trainwright.core.errors import SpecError
 from trainwright.core.jsonable import JsonValue
 from trainwright.engines.torch.recipe import Optimizer
 from trainwright.engines.torch.schedule_free import ScheduleFreeAdamW
+from trainwright.engines.torch.stored import Stored
 
 _T = TypeVar("_T")
 
@@ -119,8 +120,13 @@ class Optimizers:
                         numbers[f"{i}.group {g}.{key}"] = group[key]
         return tensors, numbers
 
-    def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, JsonValue]) -> None:
-        """Take up what `state` gave."""
+    def load(
+        self,
+        tensors: Mapping[str, Stored],
+        numbers: Mapping[str, JsonValue],
+        placed: Callable[[Stored, Tensor], Tensor],
+    ) -> None:
+        """Take up what `state` gave; ``placed`` lays a stored tensor out as its parameter."""
         for i, part in enumerate(self._parts):
             document = part.state_dict()
             params = [p for group in part.param_groups for p in group["params"]]
@@ -128,7 +134,7 @@ class Optimizers:
             for name, tensor in tensors.items():
                 head, *where = name.split(".", 3)
                 if head == "optimizer" and int(where[0]) == i:
-                    state.setdefault(int(where[1]), {})[where[2]] = _laid_out_as(params[int(where[1])], tensor)
+                    state.setdefault(int(where[1]), {})[where[2]] = placed(tensor, params[int(where[1])])
             for name, number in numbers.items():
                 at, owner, key = name.split(".", 2)
                 if int(at) != i:
@@ -139,13 +145,6 @@ class Optimizers:
                     state.setdefault(int(owner), {})[key] = number
             document["state"] = state
             part.load_state_dict(document)
-
-
-def _laid_out_as(param: Tensor, stored: Tensor) -> Tensor:
-    """A copy with the parameter's memory format: fused kernels walk both in memory order, whatever their strides."""
-    if stored.shape != param.shape:
-        return stored.clone()
-    return torch.empty_like(param, dtype=stored.dtype, device=stored.device).copy_(stored)
 
 
 def _build(groups: list[dict[str, Any]], recipe: Optimizer, device: torch.device) -> torch.optim.Optimizer:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainwright.core.errors import SpecError, TrainingFailed
+from trainwright.core.errors import SpecError, TrainingFailed, TrainwrightError
 from trainwright.core.events import Body, Evaluated, Event, Finished, Found, Repaired, Saved, Started, Trained
 from trainwright.core.findings import Finding, Severity, finding_from_json
 from trainwright.fit.handover import Order, folder_of, read_outcome, stop_file, write_order
@@ -79,7 +79,7 @@ def fit_by_workers(
     finally:
         _end(agent)
     outcome = read_outcome(run)
-    if outcome is None:
+    if outcome is None or _left_alone(run, outcome.error):
         raise TrainingFailed(_lost(run, world))
     if outcome.error is not None:
         raise outcome.error
@@ -131,6 +131,15 @@ def _end(agent: "subprocess.Popen[bytes]") -> None:
         agent.wait()
 
 
+def _left_alone(run: Path, error: TrainwrightError | None) -> bool:
+    """Whether the leader's training broke because another rank was gone: that one tells why."""
+    path = folder_of(run) / "failures.json"
+    if not isinstance(error, TrainingFailed) or not path.is_file():
+        return False
+    document: Any = read_json(path)
+    return any(failure["rank"] for failure in document["failures"])
+
+
 def _lost(run: Path, world: World) -> str:
     """Which rank ended the fit, and how to go on."""
     again = f"`trainwright resume {run}` goes on from the last checkpoint."
@@ -141,13 +150,19 @@ def _lost(run: Path, world: World) -> str:
             f"the processes of the training could not be started: {lines[-1] if lines else 'no reason given'}. {again}"
         )
     document: Any = read_json(path)
-    # killed by somebody else than the launcher (SIGTERM): the cause. The others then miss their connections.
-    first = min(
-        document["failures"], key=lambda f: (f["signal"] in ("", "SIGTERM"), f["signal"] == "SIGTERM", f["rank"])
-    )
+    first = min(document["failures"], key=_far_from_cause)
     how = f"was killed by {first['signal']}" if first["signal"] else f"ended with exit code {first['exit_code']}"
     said = f" ({first['said']})" if first["said"] and not first["signal"] else ""
     return f"rank {first['rank']} of {world.size} {how}{said}, so the other processes were ended. {again}"
+
+
+def _far_from_cause(failure: Mapping[str, Any]) -> tuple[bool, bool, bool, int]:
+    """Killed by somebody else than the launcher (SIGTERM), or ended with a code of ours: a cause.
+
+    The others then miss their connections, which is exit code 1.
+    """
+    name = failure["signal"]
+    return name in ("", "SIGTERM"), name == "SIGTERM", failure["exit_code"] == 1, failure["rank"]
 
 
 class _Tail:

@@ -167,6 +167,8 @@ def _build(groups: list[dict[str, Any]], recipe: Optimizer, device: torch.device
         p.is_floating_point() and p.dtype != torch.float16 for g in groups for p in g["params"]
     )
     if recipe.name == "sgd":
+        # torch 2.13 has no fused SGD for weights in shares, whose type is another
+        fused = fused and all(type(p) is nn.Parameter for g in groups for p in g["params"])
         nesterov = recipe.nesterov and recipe.momentum > 0
         built = torch.optim.SGD(groups, lr=1.0, momentum=recipe.momentum, nesterov=nesterov, fused=fused)
         if recipe.momentum:

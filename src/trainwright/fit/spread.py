@@ -214,7 +214,7 @@ def _chosen(processes: int, gpus: int) -> Finding:
 
 
 def _gpus() -> int:
-    from trainwright.engines.torch.distributed import count_gpus
+    from trainwright.engines.torch.distributed.team import count_gpus
 
     return count_gpus()
 

@@ -24,7 +24,7 @@ from trainwright.run.lock import locked
 from trainwright.trackers.jsonl import EventLog
 
 if TYPE_CHECKING:
-    from trainwright.engines.torch.distributed import Team
+    from trainwright.engines.torch.distributed.team import Team
     from trainwright.engines.torch.session import TorchSession
 
 _LOOK_EVERY_S = 0.5  # assumption: an orphan may live this long
@@ -49,16 +49,17 @@ def work(run: Path) -> int:
     """Take part in the fit of a run; the exit code."""
     from dataclasses import replace
 
-    from trainwright.engines.torch import distributed
+    from trainwright.engines.torch.distributed.leading import follow, open_shared
+    from trainwright.engines.torch.distributed.team import join, leave
 
     order = read_order(run)
-    team, device = distributed.join(order.job.device, order.strategy)
+    team, device = join(order.job.device, order.strategy)
     workdir = order.job.workdir / f"rank-{team.rank}"
     workdir.mkdir(parents=True, exist_ok=True)
     try:
-        session = distributed.open_shared(replace(order.job, device=device, workdir=workdir), team)
+        session = open_shared(replace(order.job, device=device, workdir=workdir), team)
         if team.rank:
-            distributed.follow(session, team)
+            follow(session, team)
             session.close()
         else:
             _lead(run, order, session, team)
@@ -68,13 +69,13 @@ def work(run: Path) -> int:
             return error.exit_code
         write_outcome(run, (), error)
         return 0
-    distributed.leave()
+    leave()
     return 0
 
 
 def _lead(run: Path, order: Order, session: "TorchSession", team: "Team") -> None:
     """Drive the fit and say how it ended. A stop is an end like any other; what else goes wrong is raised."""
-    from trainwright.engines.torch.distributed import Led
+    from trainwright.engines.torch.distributed.leading import Led
 
     folder, clock, led = RunFolder(run), SystemClock(), Led(session, team)
     with locked(folder_of(run)), EventLog(folder.log) as log:

@@ -163,7 +163,7 @@ class Distributed(Section):
 
     strategy: Annotated[Literal["ddp", "fsdp"], AnyCase] = Field(
         "ddp",
-        description="ddp: every process holds all weights; fsdp: each a share of weights, gradients and optimizer state.",
+        description="ddp: every process holds all weights; fsdp: each a share of them, and of the rest.",
         examples=["ddp"],
     )
     processes: Annotated[

@@ -13,7 +13,8 @@ from trainwright.core.jsonable import JsonValue
 from trainwright.core.seeds import Seeds
 from trainwright.core.tasks import Task
 from trainwright.engines.contract import Job, Session, Table
-from trainwright.engines.torch.distributed import Led, Team, follow, join, leave, open_shared
+from trainwright.engines.torch.distributed.leading import Led, follow, open_shared
+from trainwright.engines.torch.distributed.team import Team, join, leave
 from trainwright.engines.torch.files import STATE_JSON, read_document
 from trainwright.engines.torch.stored import stored_groups
 from trainwright.families import layers

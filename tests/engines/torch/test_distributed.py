@@ -12,7 +12,8 @@ pytest.importorskip("torch")
 import torch
 
 from tests.engines.torch.teams import TOLERANCE, Training, alone, distance, job, spread
-from trainwright.engines.torch.distributed import Team, open_shared, share
+from trainwright.engines.torch.distributed.leading import open_shared
+from trainwright.engines.torch.distributed.team import Team, share
 
 CASES = {
     "plain": partial(job),

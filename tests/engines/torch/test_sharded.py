@@ -19,8 +19,10 @@ from torch import nn
 
 from tests.engines.torch.teams import TOLERANCE, Training, alone, distance, job, meet, spread, state_of
 from trainwright.core.errors import ArtifactRefused
-from trainwright.engines.torch.distributed import Led, Team, follow, open_shared, sharded
+from trainwright.engines.torch.distributed import sharded
+from trainwright.engines.torch.distributed.leading import Led, follow, open_shared
 from trainwright.engines.torch.distributed.sharded import blocks_of
+from trainwright.engines.torch.distributed.team import Team
 from trainwright.engines.torch.stored import first_rows, index_of, stored_groups
 from trainwright.run.checkpoints import read_checkpoint, write_checkpoint
 

@@ -28,7 +28,7 @@ from trainwright.engines.torch.device import (
     private_randomness,
     seed_generators,
 )
-from trainwright.engines.torch.distributed import Team, local_batch_norm
+from trainwright.engines.torch.distributed.team import Team, local_batch_norm
 from trainwright.engines.torch.files import (
     STATE_JSON,
     check_identity,

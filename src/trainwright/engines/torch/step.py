@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.engines.torch.batches import Batch
-from trainwright.engines.torch.distributed import Team
+from trainwright.engines.torch.distributed.team import Team
 from trainwright.engines.torch.losses import RowLosses
 from trainwright.engines.torch.optimizers import Optimizers
 

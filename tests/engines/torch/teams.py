@@ -79,7 +79,7 @@ def alone(training: Training) -> None:
 
 def spread(trainings: Sequence[Training], *, size: int = 2, strategy: str = "ddp") -> None:
     """One after another, by several processes."""
-    ports = [_free_port() for _ in trainings]
+    ports = [free_port() for _ in trainings]
     context = multiprocessing.get_context("spawn")
     started = [context.Process(target=_member, args=(rank, size, ports, strategy, trainings)) for rank in range(size)]
     for process in started:
@@ -141,7 +141,8 @@ def distance(a: Path, b: Path) -> float:
     return max(float(np.abs(first[n].astype(np.float64) - second[n]).max()) for n in first)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -22,6 +22,7 @@ CASES = {
     "weighted and accumulated, clipped, averaged": partial(job, weights=True, accumulate=2, clip_norm=0.5, ema=0.99),
     "a last batch of three rows": partial(job, rows=32 * 6 + 3),
     "streamed": partial(job, data_on="stream"),
+    "range test": partial(job, optimizer={"name": "adamw", "lr": "auto"}),
     "plateau": partial(job, scheduler={"name": "plateau", "patience": 1}),
 }
 

@@ -4,7 +4,6 @@ import json
 import multiprocessing
 import os
 import signal
-import socket
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -17,8 +16,8 @@ pytest.importorskip("torch")
 import torch
 from torch import nn
 
-from tests.engines.torch.teams import TOLERANCE, Training, alone, distance, job, meet, spread, state_of
-from trainwright.core.errors import ArtifactRefused
+from tests.engines.torch.teams import TOLERANCE, Training, alone, distance, free_port, job, meet, spread, state_of
+from trainwright.core.errors import ArtifactRefused, SpecError
 from trainwright.engines.torch.distributed import sharded
 from trainwright.engines.torch.distributed.leading import Led, follow, open_shared
 from trainwright.engines.torch.distributed.sharded import blocks_of
@@ -129,9 +128,7 @@ def _killed_in_its_second_save(rank: int, port: int, folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_process_killed_in_a_save_leaves_the_checkpoint_before(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     context = multiprocessing.get_context("spawn")
     both = [context.Process(target=_killed_in_its_second_save, args=(rank, port, tmp_path)) for rank in (0, 1)]
     for process in both:
@@ -145,6 +142,50 @@ def test_a_process_killed_in_a_save_leaves_the_checkpoint_before(tmp_path: Path)
     assert checkpoint.state == {"number": 0}
     assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["last"]
     open_shared(job(tmp_path), Team()).restore(checkpoint.engine_folder)
+
+
+class PastTheCall(nn.Module):
+    """Reads the weight of a block that it does not call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList([nn.Linear(5, 1)])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x @ self.blocks[0].weight.T
+
+
+class Scalar(nn.Linear):
+    """Has a weight without a dimension."""
+
+    def __init__(self) -> None:
+        super().__init__(5, 1)
+        self.temperature = nn.Parameter(torch.tensor(1.0))
+
+
+def _told(port: int, folder: Path) -> None:
+    team = meet(0, 1, port, "fsdp")
+    told = []
+    for network in (Scalar(), PastTheCall()):
+        try:
+            forward = team.strategy.wrapped(network, steady=True)
+            with team.strategy.pass_of(last=True):
+                forward(torch.ones(4, 5))
+        except SpecError as error:
+            told.append(error.message)
+    (folder / "told.json").write_text(json.dumps(told))
+    os._exit(0)
+
+
+@pytest.mark.slow
+def test_networks_that_cannot_be_cut_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=_told, args=(free_port(), tmp_path))
+    process.start()
+    process.join(60)
+    scalar, past = json.loads((tmp_path / "told.json").read_text())
+    assert "temperature" in scalar
+    assert "Write strategy: ddp" in scalar
+    assert "block(x)" in past
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 5])

@@ -45,6 +45,7 @@ class Optimizers:
                 self._parts.append(_muon(groups, recipe) if hidden else _build(groups, recipe, device))
                 self._factors.append([f for _, _, f in mine])
         self.params = [p for group in grouped.values() for p in group]
+        self._stored: Callable[[], None] | None = None
         self._direct = {part: DirectAdam(part) for part in self._parts if _steps_directly(part, self.params)}
 
     @property
@@ -60,6 +61,7 @@ class Optimizers:
 
     def step(self) -> None:
         """One update from the gradients that are there."""
+        self._settle()
         for part in self._parts:
             if part in self._direct:
                 self._direct[part].step()
@@ -71,6 +73,7 @@ class Optimizers:
 
         Parts without a fused form get gradients of zero instead: momentum and decay go on, nothing non-finite comes in.
         """
+        self._settle()
         if not self.skips_on_device:
             for p in self.params:
                 if p.grad is not None:
@@ -83,6 +86,7 @@ class Optimizers:
 
     def step_scaled(self, scaler: torch.amp.GradScaler) -> None:
         """One update by a scaler that has unscaled the gradients already."""
+        self._settle()
         for part in self._parts:
             scaler.step(part)
 
@@ -98,17 +102,17 @@ class Optimizers:
 
     def averaged(self) -> dict[str, Tensor] | None:
         """The weights to predict with where those are not the ones being trained."""
+        free = [part for part in self._parts if isinstance(part, ScheduleFreeAdamW)]
+        if free:
+            self._settle()
         found = {
-            self._names[p]: part.averaged(p)
-            for part in self._parts
-            if isinstance(part, ScheduleFreeAdamW)
-            for group in part.param_groups
-            for p in group["params"]
+            self._names[p]: part.averaged(p) for part in free for group in part.param_groups for p in group["params"]
         }
         return found or None
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, JsonValue]]:
         """Tensors by name, and the numbers beside them."""
+        self._settle()
         tensors: dict[str, Tensor] = {}
         numbers: dict[str, JsonValue] = {}
         for i, part in enumerate(self._parts):
@@ -131,7 +135,24 @@ class Optimizers:
         numbers: Mapping[str, JsonValue],
         placed: Callable[[Stored, Tensor], Tensor],
     ) -> None:
-        """Take up what `state` gave; ``placed`` lays a stored tensor out as its parameter."""
+        """Take up what `state` gave; ``placed`` lays a stored tensor out as its parameter.
+
+        It is read when it is needed: a training that is over never needs it, and its device may not have room for it.
+        """
+        self._stored = lambda: self._take_up(tensors, numbers, placed)
+
+    def _settle(self) -> None:
+        """Take up what is still to be taken up."""
+        if self._stored is not None:
+            take_up, self._stored = self._stored, None
+            take_up()
+
+    def _take_up(
+        self,
+        tensors: Mapping[str, Stored],
+        numbers: Mapping[str, JsonValue],
+        placed: Callable[[Stored, Tensor], Tensor],
+    ) -> None:
         for i, part in enumerate(self._parts):
             document = part.state_dict()
             params = [p for group in part.param_groups for p in group["params"]]

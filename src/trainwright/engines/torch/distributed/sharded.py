@@ -13,8 +13,8 @@ backward pass, unless activation checkpointing makes them anew.
 import copy
 import errno
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import torch
@@ -59,7 +59,7 @@ class Sharded(Alone):
         """The network itself, its weights cut into shares.
 
         Raises:
-            SpecError: it has a weight that cannot be cut.
+            SpecError: it has a weight that cannot be cut (one without a dimension).
         """
         network = network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         try:
@@ -76,14 +76,18 @@ class Sharded(Alone):
         return network
 
     def pass_of(self, *, last: bool) -> AbstractContextManager[None]:
-        """Gradients of earlier passes are kept whole until the last one, and added up once."""
+        """Gradients of earlier passes are kept whole until the last one, and added up once.
+
+        Raises (the context):
+            SpecError: the network reads a weight of a block that it does not call.
+        """
         assert self._root is not None
         self._park()
         if last is not self._syncs:
             self._root.set_requires_gradient_sync(last)
             self._root.set_is_last_backward(last)
             self._syncs = last
-        return nullcontext()
+        return _within_calls()
 
     def norm(self, grads: Sequence[Tensor]) -> Tensor:
         """From the lengths of all shares."""
@@ -156,6 +160,19 @@ class Sharded(Alone):
         if self._whole is not None and self._on_device:
             self._whole.to("cpu")
             self._on_device = False
+
+
+@contextmanager
+def _within_calls() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        if "mixed torch.Tensor and DTensor" not in str(error):
+            raise
+        raise SpecError(
+            "with strategy fsdp a block's weights are whole only while it is called, and the network reads some of "
+            "them past that. Call the block (`block(x)`), take it out of its ModuleList, or write strategy: ddp"
+        ) from error
 
 
 def blocks_of(network: nn.Module) -> list[nn.Module]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainwright.core.errors import SpecError, TrainingFailed, TrainwrightError
+from trainwright.core.errors import SpecError, TrainingFailed
 from trainwright.core.events import Body, Evaluated, Event, Finished, Found, Repaired, Saved, Started, Trained
 from trainwright.core.findings import Finding, Severity, finding_from_json
 from trainwright.fit.handover import Order, folder_of, read_outcome, stop_file, write_order
@@ -78,9 +78,11 @@ def fit_by_workers(
         _attend(agent, run, stop, _Tail(log, listeners))
     finally:
         _end(agent)
-    outcome = read_outcome(run)
-    if outcome is None or _left_alone(run, outcome.error):
-        raise TrainingFailed(_lost(run, world))
+    outcome, failures = read_outcome(run), _failures(run)
+    # the leader may have noticed first that a connection is gone: what it says of that is not the cause
+    broke = outcome is not None and isinstance(outcome.error, TrainingFailed)
+    if outcome is None or (broke and any(f["rank"] or _was_killed(f) for f in failures)):
+        raise TrainingFailed(_lost(run, world, failures))
     if outcome.error is not None:
         raise outcome.error
     return outcome.findings
@@ -131,38 +133,36 @@ def _end(agent: "subprocess.Popen[bytes]") -> None:
         agent.wait()
 
 
-def _left_alone(run: Path, error: TrainwrightError | None) -> bool:
-    """Whether the leader's training broke because another rank was gone: that one tells why."""
+def _failures(run: Path) -> list[Mapping[str, Any]]:
+    """How each rank ended that did not end well; the launcher's word."""
     path = folder_of(run) / "failures.json"
-    if not isinstance(error, TrainingFailed) or not path.is_file():
-        return False
-    document: Any = read_json(path)
-    return any(failure["rank"] for failure in document["failures"])
+    document: Any = read_json(path) if path.is_file() else {"failures": []}
+    return list(document["failures"])
 
 
-def _lost(run: Path, world: World) -> str:
+def _was_killed(failure: Mapping[str, Any]) -> bool:
+    """Whether somebody else than the launcher, which sends SIGTERM, ended a rank."""
+    return failure["signal"] not in ("", "SIGTERM")
+
+
+def _lost(run: Path, world: World, failures: Sequence[Mapping[str, Any]]) -> str:
     """Which rank ended the fit, and how to go on."""
     again = f"`trainwright resume {run}` goes on from the last checkpoint."
-    path = folder_of(run) / "failures.json"
-    if not path.is_file():
+    if not failures:
         lines = (folder_of(run) / "agent.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return (
             f"the processes of the training could not be started: {lines[-1] if lines else 'no reason given'}. {again}"
         )
-    document: Any = read_json(path)
-    first = min(document["failures"], key=_far_from_cause)
+    first = min(failures, key=_far_from_cause)
     how = f"was killed by {first['signal']}" if first["signal"] else f"ended with exit code {first['exit_code']}"
     said = f" ({first['said']})" if first["said"] and not first["signal"] else ""
     return f"rank {first['rank']} of {world.size} {how}{said}, so the other processes were ended. {again}"
 
 
 def _far_from_cause(failure: Mapping[str, Any]) -> tuple[bool, bool, bool, int]:
-    """Killed by somebody else than the launcher (SIGTERM), or ended with a code of ours: a cause.
-
-    The others then miss their connections, which is exit code 1.
-    """
-    name = failure["signal"]
-    return name in ("", "SIGTERM"), name == "SIGTERM", failure["exit_code"] == 1, failure["rank"]
+    """One that was killed is the cause, then one that ended with a code of ours: the others miss their connections,
+    which is exit code 1."""
+    return not _was_killed(failure), failure["signal"] == "SIGTERM", failure["exit_code"] == 1, failure["rank"]
 
 
 class _Tail:

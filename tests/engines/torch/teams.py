@@ -62,8 +62,8 @@ def job(folder: Path, *, weights: bool = False, rows: int = ROWS, epochs: int = 
 class Training:
     """A training in a folder: from the start or from a ``saved`` state, to the end or to epoch ``stop``.
 
-    Leaves its state under ``saved`` (where it stops early) or ``end``, and beside it losses, statistics of layers and
-    predictions as NPZ.
+    Leaves its state under ``saved`` (where it stops early) or ``end``, and beside it the losses and predictions of each
+    epoch and the last statistics of layers, as NPZ.
     """
 
     make: Make
@@ -115,16 +115,16 @@ def _member(rank: int, size: int, ports: Sequence[int], strategy: str, trainings
 def _drive(session: Session, training: Training) -> None:
     if training.resume is not None:
         session.restore(training.resume)
-    losses, layers_seen = [], {}
+    losses, predicted, layers_seen = [], [], {}
     for unit in session.units():
         losses.append(unit.values["loss"])
+        predicted.append(session.predict_part("val"))
         layers_seen = {f"{layer} {name}": v for layer, values in unit.statistics.items() for name, v in values.items()}
         if unit.rounds == training.stop:
             break
     out = training.folder / ("saved" if training.stop else "end")
     out.mkdir(parents=True)
     session.save(out)
-    predicted = session.predict_part("val")
     np.savez(training.folder / f"{out.name}.npz", losses=losses, predicted=predicted, **layers_seen)
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.fit.test_driver import Run, Walker
 from tests.pipeline.builders import ROOT
 from trainwright.core.clock import ManualClock
-from trainwright.core.errors import ResourceMissing
+from trainwright.core.errors import ResourceMissing, TrainingFailed
 from trainwright.core.events import Found, Saved
 from trainwright.fit.saving import LARGE_BYTES
 from trainwright.run.checkpoints import read_checkpoint
@@ -173,3 +173,42 @@ def test_as_many_are_kept_as_asked_for(tmp_path: Path, make: Callable[..., Run])
     run(checkpoint_every_s=0.0, keep_checkpoints=3)
     names = sorted(p.name for p in (tmp_path / "checkpoints").iterdir())
     assert names == ["last", "last-000004", "last-000005"]
+
+
+class Light(Heavy):
+    """A walker with a small state that can be copied."""
+
+    def state_bytes(self) -> int:
+        return 100
+
+
+def light(tmp_path: Path, path: list[float]) -> Run:
+    run = Run(tmp_path, path)
+    run.session = Light(path, run.clock)
+    return run
+
+
+def saved(run: Run) -> list[tuple[int, str]]:
+    return [(e.step, e.body.path.removeprefix("checkpoints/")) for e in run.events if isinstance(e.body, Saved)]
+
+
+def test_the_best_of_many_good_rounds_is_written_once(tmp_path: Path) -> None:
+    run = light(tmp_path, [5, 4, 3, 9, 9])
+    assert run() == 3
+    assert saved(run) == [(3, "best"), (5, "last")]
+    assert run.session.position == 3, "the session went back to it"
+
+
+def test_the_best_is_on_the_disk_before_the_checkpoint_that_a_resume_begins_with(tmp_path: Path) -> None:
+    run = light(tmp_path, [5, 4, 3, 2])
+    assert run(checkpoint_every_s=2.0) == 4
+    assert saved(run) == [(2, "best"), (2, "last"), (4, "best"), (4, "last")]
+
+
+def test_a_training_that_breaks_leaves_its_best_round(tmp_path: Path) -> None:
+    run = light(tmp_path, [5, 4, float("nan")])
+    with pytest.raises(TrainingFailed):
+        run()
+    best = read_checkpoint(tmp_path / "checkpoints", "best")
+    assert best is not None
+    assert (best.engine_folder / "position").read_text() == "2"

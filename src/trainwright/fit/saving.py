@@ -1,5 +1,8 @@
 """How a training is saved: small states at once, large ones by a thread while training goes on.
 
+A small state named ``best`` waits in memory until ``last`` is written or training ends: a resume begins at ``last``, so
+it needs the best of that moment and no later one, and rounds that get better one after the other cost no disk.
+
 One write is under way at most; the next one, and whoever reads, waits for it. Each is whole or not at all, so a kill in
 the middle leaves the checkpoint before it. The copy that a thread writes is taken between two steps: it is what an
 immediate write would have held.
@@ -7,6 +10,7 @@ immediate write would have held.
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +22,23 @@ from trainwright.engines.contract import Session, Snapshots
 from trainwright.fit.recorder import Recorder
 from trainwright.run.checkpoints import Checkpoint, write_checkpoint
 
+BEST = "best"
+"""The checkpoint of the best round so far."""
+
 LARGE_BYTES = 16 << 20
 """States from here on are written by a thread. Measured on a busy disk: 16 MB take 0.26 s to write, hash and flush, a
 hundredth of the usual 30 s between checkpoints, and 2 ms to copy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """A copy of a state that is not on the disk yet."""
+
+    reason: str
+    state: Mapping[str, JsonValue]
+    step: int
+    label: str
+    fill: Callable[[Path], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +61,7 @@ class Saver:
         self._session, self._root, self._recorder, self._keep = session, root, recorder, keep
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._under_way: _Write | None = None
+        self._held: _Held | None = None
         self._failing = False
         self.findings: list[Finding] = []
 
@@ -56,9 +75,12 @@ class Saver:
         Raises:
             ResourceMissing: the disk is full, now or when the checkpoint ``best`` before this one was written.
         """
-        self.settle()
         session = self._session
         large = isinstance(session, Snapshots) and session.state_bytes() >= LARGE_BYTES
+        if name == BEST and isinstance(session, Snapshots) and not large:
+            self._held = _Held(reason=reason, state=state, step=step, label=label, fill=session.snapshot())
+            return
+        self.settle()
         if at_once or not large:
             self._told(name, reason, step, self._written(name, state, session.save, label))
             return
@@ -76,7 +98,10 @@ class Saver:
             self.settle()
 
     def settle(self) -> None:
-        """Wait for the write under way, and say how it ended; raises as `look`."""
+        """Bring to the disk what waits for it, and say how the write under way ended; raises as `look`."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._told(BEST, held.reason, held.step, self._written(BEST, held.state, held.fill, held.label))
         write, self._under_way = self._under_way, None
         if write is None:
             return
@@ -84,13 +109,18 @@ class Saver:
             self._told(write.name, write.reason, write.step, write.done.result())
             self._failing = False
         except ResourceMissing as error:
-            if write.name == "best":
+            if write.name == BEST:
                 raise
             self.findings += [] if self._failing else [_failed(write, error)]
             self._failing = True
 
     def close(self) -> None:
-        """Wait for the thread: nobody writes into a run that is not held any more."""
+        """Wait for the thread: nobody writes into a run that is not held any more.
+
+        Where training broke, its best round is written all the same if the disk has room: it shows what went wrong.
+        """
+        with suppress(ResourceMissing):
+            self.settle()
         self._pool.shutdown(wait=True)
 
     def _written(

@@ -51,8 +51,12 @@ def train(
     return read_result(work.folder.path)
 
 
-def resume(run: str | Path, *, trust_code: bool = False, listener: Listener | None = None) -> RunResult:
+def resume(
+    run: str | Path, *, processes: int | None = None, trust_code: bool = False, listener: Listener | None = None
+) -> RunResult:
     """Go on with a stopped or killed run; a finished one is returned as it is.
+
+    ``processes`` replaces the spec's ``training.distributed.processes`` from here on.
 
     Raises:
         TrainwrightError: as `train`; ArtifactRefused when there is no run, or one of another version.
@@ -60,7 +64,7 @@ def resume(run: str | Path, *, trust_code: bool = False, listener: Listener | No
     found = read_result(Path(run))
     if found.status == "done" and found.record.get("finished"):  # without its end it was killed over its documents
         return found
-    with launch.old_run(Path(run), trust_code=trust_code, listener=listener) as work:
+    with launch.old_run(Path(run), trust_code=trust_code, listener=listener, processes=processes) as work:
         run_stages(work)
     return read_result(Path(run))
 

@@ -80,7 +80,8 @@ def fit_by_workers(
         _end(agent)
     outcome, failures = read_outcome(run), _failures(run)
     # the leader may have noticed first that a connection is gone: what it says of that is not the cause
-    if outcome is None or any(_was_killed(f) for f in failures):
+    broke = outcome is not None and isinstance(outcome.error, TrainingFailed)
+    if outcome is None or (broke and any(f["rank"] or _was_killed(f) for f in failures)):
         raise TrainingFailed(_lost(run, world, failures))
     if outcome.error is not None:
         raise outcome.error
@@ -152,11 +153,16 @@ def _lost(run: Path, world: World, failures: Sequence[Mapping[str, Any]]) -> str
         return (
             f"the processes of the training could not be started: {lines[-1] if lines else 'no reason given'}. {again}"
         )
-    # one that was killed is the cause; the others then miss their connections
-    first = min(failures, key=lambda f: (not _was_killed(f), f["signal"] == "SIGTERM", f["rank"]))
+    first = min(failures, key=_far_from_cause)
     how = f"was killed by {first['signal']}" if first["signal"] else f"ended with exit code {first['exit_code']}"
     said = f" ({first['said']})" if first["said"] and not first["signal"] else ""
     return f"rank {first['rank']} of {world.size} {how}{said}, so the other processes were ended. {again}"
+
+
+def _far_from_cause(failure: Mapping[str, Any]) -> tuple[bool, bool, bool, int]:
+    """One that was killed is the cause, then one that ended with a code of ours: the others miss their connections,
+    which is exit code 1."""
+    return not _was_killed(failure), failure["signal"] == "SIGTERM", failure["exit_code"] == 1, failure["rank"]
 
 
 class _Tail:
@@ -208,7 +214,7 @@ def _chosen(processes: int, gpus: int) -> Finding:
 
 
 def _gpus() -> int:
-    from trainwright.engines.torch.distributed import count_gpus
+    from trainwright.engines.torch.distributed.team import count_gpus
 
     return count_gpus()
 

@@ -74,7 +74,7 @@ def whole_folder(target: Path, *, keep_as: Path | None = None) -> Iterator[Path]
         yield fresh
         for path in sorted(fresh.rglob("*")):
             if path.is_file():
-                _sync_file(path)
+                sync_file(path)
         shutil.rmtree(old, ignore_errors=True)
         if target.exists():
             target.rename(old)
@@ -121,7 +121,8 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _sync_file(path: Path) -> None:
+def sync_file(path: Path) -> None:
+    """Make a file's content durable."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 

@@ -11,7 +11,7 @@ from trainwright import __version__
 from trainwright.core.clock import Clock, SystemClock
 from trainwright.core.errors import ArtifactRefused, SpecError, Stopped
 from trainwright.core.findings import finding_from_json
-from trainwright.core.jsonable import JsonValue
+from trainwright.core.jsonable import JsonValue, dumps
 from trainwright.fit.plan import family_of, is_code, judge_model, load_family
 from trainwright.fit.recorder import Listener, Recorder
 from trainwright.fit.stop import stop_on_signals
@@ -121,8 +121,15 @@ def new_run(
 
 
 @contextmanager
-def old_run(run: Path, *, trust_code: bool, listener: Listener | None, clock: Clock | None = None) -> Iterator[Work]:
-    """Go on in an existing run folder, with its own spec, overrides and thread count.
+def old_run(
+    run: Path,
+    *,
+    trust_code: bool,
+    listener: Listener | None,
+    processes: int | None = None,
+    clock: Clock | None = None,
+) -> Iterator[Work]:
+    """Go on in an existing run folder, with its own spec, overrides and thread count; by ``processes`` if given.
 
     Raises:
         ArtifactRefused: no run, a damaged one, or one of another version.
@@ -137,11 +144,25 @@ def old_run(run: Path, *, trust_code: bool, listener: Listener | None, clock: Cl
         raise ArtifactRefused(f"{run}/run.json does not say how the run was started")
     overrides = [str(o) for o in _items(launch.get("overrides"))]
     names = [str(n) for n in _items(launch.get("frames"))]
-    loaded = load_spec(folder.path / "spec.yaml", overrides, base=Path(str(launch["base"])), frames=bool(names))
+    spec, base = folder.path / "spec.yaml", Path(str(launch["base"]))
+    loaded = load_spec(spec, overrides, base=base, frames=bool(names))
+    if processes is not None:
+        overrides = _by_processes(loaded, overrides, processes)
+        loaded = load_spec(spec, overrides, base=base, frames=bool(names))
+        record["launch"] = {**launch, "overrides": list(overrides)}
     loaded = replace(loaded, name=str(record["name"]))
     pipeline = _pipeline(loaded, trust_code=trust_code)
     with _working(folder, loaded, record, pipeline, listener, clock or SystemClock()) as work:
         yield work
+
+
+def _by_processes(loaded: LoadedSpec, overrides: list[str], processes: int) -> list[str]:
+    """The overrides with another number of processes; what else the section says stays."""
+    key = "training.distributed"
+    wanted = loaded.spec.training.distributed
+    values = {} if wanted is None else wanted.model_dump()
+    kept = [o for o in overrides if o.split("=")[0].strip() not in (key, *(f"{key}.{inner}" for inner in values))]
+    return [*kept, f"{key}={dumps({**values, 'processes': processes})}"]
 
 
 @contextmanager

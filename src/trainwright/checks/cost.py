@@ -19,7 +19,8 @@ FEWEST, TOKENS = 16, 2  # at least a batch or two; tokens that cost about as muc
 ROUNDS, LONGER = 5, 5  # rounds of the shorter fit, and times more of the longer one
 SECONDS = 20.0  # budget of each timed fit
 USEFUL_ROUNDS = 10  # fewer rounds make no model worth having (assumption)
-SLOW = 0.5  # seconds of the first fit from which a network's start, some 20 ms, can be left out
+EPOCHS = 2  # of the first fit of a network
+SLOW = 0.2  # seconds of that fit from which a network's start, some 20 ms, can be left out
 MAX_POWER = 3.0  # seconds grow as rows to this power at most (kernel methods: 2 to 3)
 SHARE = 0.8  # of the budget goes to training at most: evaluation, export and report take the rest (assumption)
 
@@ -42,8 +43,9 @@ def forecast(job: Job, clock: Clock) -> Forecast:
     """
     share = _row_size(job)
     few, many = spread_rows(job, max(SMALL // share, FEWEST)), spread_rows(job, max(LARGE // share, 4 * FEWEST))
-    first, rounds = _timed(job, few, ROUNDS, clock)
-    if job.plan.unit == "epoch" and first > SLOW:
+    epochs = job.plan.unit == "epoch"
+    first, rounds = _timed(job, few, EPOCHS if epochs else ROUNDS, clock)
+    if epochs and first > SLOW:
         return _of_epochs(job, len(few), first / rounds)
     small, large = _per_round(job, few, clock), _per_round(job, many, clock)
     power = _power(job, few, many, small, large)

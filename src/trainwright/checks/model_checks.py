@@ -25,7 +25,7 @@ ROWS, ROUNDS = 1_000, 60  # assumption: enough for a model that can learn to bea
 JUDGED = 2_000  # rows a small model is judged on
 SECONDS = 20.0  # budget of each small training (assumption)
 _LOSS_NAMES = {Task.REGRESSION: "squared error", Task.LANGUAGE: "nats a character"}
-TRIED_SECONDS = 4.0  # budget of the only one where experiments came before (assumption)
+TRIED_SECONDS, TRIED_JUDGED = 3.0, 500  # of the only one where experiments came before (assumption)
 TEXT_JUDGED = 100  # of a language model, whose rows cost a thousand times a table's (assumption)
 SUM = 1e-6  # probabilities may sum to one within this (float32 engines reach 2e-7 a class)
 
@@ -70,7 +70,7 @@ def check_model(job: Job, clock: Clock, *, tried: bool = False) -> list[CheckRes
     """
     names = (SHAPE, PROBABILITIES, BEATS) if tried else (SHAPE, PROBABILITIES, BEATS, MEMORISES)
     try:
-        fit = _fit_small(job, clock, TRIED_SECONDS if tried else SECONDS)
+        fit = _fit_small(job, clock, tried=tried)
     except TrainwrightError as error:
         return _did_not_fit(job, error.message, names)
     except Exception as error:  # noqa: BLE001 - a framework may raise anything; its message is the finding
@@ -100,16 +100,16 @@ def loss(y: "np.ndarray", predicted: "np.ndarray", task: Task) -> float:
     return float(-np.log(np.clip(predicted[np.arange(len(y)), y], 1e-15, 1.0)).mean())
 
 
-def _fit_small(job: Job, clock: Clock, seconds: float) -> _SmallFit:
+def _fit_small(job: Job, clock: Clock, *, tried: bool) -> _SmallFit:
     import numpy as np
 
     rows = spread_rows(job, ROWS)
     small = small_job(job, rows, rounds=ROUNDS)
     text = job.task is Task.LANGUAGE
-    judged = TEXT_JUDGED if text else JUDGED
+    judged = TEXT_JUDGED if text else TRIED_JUDGED if tried else JUDGED
     new = None if job.val is None else subset(job.val, np.arange(min(judged, job.val.rows)))
     with session(small) as opened:
-        trained = train(opened, clock, seconds)
+        trained = train(opened, clock, TRIED_SECONDS if tried else SECONDS)
         return _SmallFit(
             known=small.train,
             known_predicted=opened.predict(small.train.X),

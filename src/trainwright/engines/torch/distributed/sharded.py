@@ -67,7 +67,9 @@ class Sharded(Alone):
                 fully_shard(block, mesh=self._mesh)
             self._root = fully_shard(network, mesh=self._mesh)  # changes the network itself
         except (ValueError, NotImplementedError) as error:
-            raise SpecError(f"strategy fsdp cannot cut this network: {error}. Write strategy: ddp") from error
+            raise SpecError(
+                f"strategy fsdp cannot cut this network: {str(error).rstrip('.')}. Write strategy: ddp"
+            ) from error
         for module in network.modules():
             if isinstance(module, FSDPModule):  # a plain sum: gloo knows no factor other than 1 or 1/size
                 module.set_gradient_divide_factor(1.0)

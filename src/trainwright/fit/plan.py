@@ -99,7 +99,7 @@ def framework_of(engine: str) -> str:
     return next((name for name, folder in _FRAMEWORK_ENGINE.items() if folder == engine), engine)
 
 
-def is_code(model_type: str) -> bool:
+def is_model_code(model_type: str) -> bool:
     """Whether the model is Python code of the user's own."""
     return _own.is_file(model_type)
 

@@ -182,7 +182,7 @@ class Data(Section):
     train_path: str | None = Field(
         None,
         description="Training rows: csv[.gz|.zst], parquet, arrow, feather, jsonl, npz, or a glob of such files; or "
-        "images: a folder of class folders, a zip, a folder inside a zip (photos.zip/train).",
+        "images: a folder of class folders, a zip, a folder inside a zip (photos.zip/train); or ./my_data.py:TrainSet.",
         examples=["data/train.csv"],
     )
     val_path: str | None = Field(

@@ -35,7 +35,14 @@ def read_data(work: Work) -> "Dataset":
     spec = work.loaded.spec
     with work.stage("data"):
         try:
-            dataset = load_dataset(spec.data, task=spec.task, seed=spec.seed, base=work.loaded.base, frames=work.frames)
+            dataset = load_dataset(
+                spec.data,
+                task=spec.task,
+                seed=spec.seed,
+                base=work.loaded.base,
+                frames=work.frames,
+                scratch=work.folder.scratch / "data",  # code was asked for when the run was opened
+            )
         except SpecError as error:
             raise _placed(work, error) from error
         digest = str(dataset.fingerprint["digest"])

@@ -92,9 +92,25 @@ def _first_level(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
 def code_files(loaded: "LoadedSpec") -> Iterator[Mistake]:
     """An own model or feature pipeline: the form, then the file."""
     model = loaded.spec.architecture.model_type.strip()
-    if model.startswith(("./", "/")) or ".py" in model:
+    if model.startswith("hf/"):
+        yield from _checkpoint(loaded, model.removeprefix("hf/"))
+    elif model.startswith("timm/"):
+        pass
+    elif model.startswith(("./", "/")) or ".py" in model:
         yield from _code_file(loaded, "architecture.model_type", model, "./my_model.py:MyModel")
     yield from _pipeline(loaded)
+
+
+def _checkpoint(loaded: "LoadedSpec", text: str) -> Iterator[Mistake]:
+    """A folder with a config.json, or a config file; its content is the family's to judge."""
+    path = "architecture.model_type"
+    if not text or (text.count("/") == 1 and not (loaded.base / text.split("/")[0]).exists()):
+        what = f"{shown(text)} is no local folder, and nothing is downloaded"
+        yield loaded.mistake(path, what, "Save the checkpoint beside the spec, and write hf/FOLDER", code="path")
+        return
+    file = text if (loaded.base / text).is_file() else f"{text}/config.json"
+    for what, fix in path_problems(loaded.base, file, many=False):
+        yield loaded.mistake(path, what, fix, code="path")
 
 
 def _pipeline(loaded: "LoadedSpec") -> Iterator[Mistake]:

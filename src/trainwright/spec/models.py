@@ -134,7 +134,7 @@ class Architecture(Section):
     model_type: str = Field(
         "auto",
         description="A model family (`trainwright families`), auto, a scikit-learn estimator by its import path, "
-        "or ./file.py:Class.",
+        "./file.py:Class, timm/NAME for images, or hf/PATH for a local Transformers checkpoint.",
         examples=["lightgbm"],
     )
     architecture_spec: dict[str, object] = Field(

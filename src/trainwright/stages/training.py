@@ -140,6 +140,9 @@ def train_final(work: Work, prepared: Prepared, plan: Plan, *, stage: str = "fit
             log_position=lambda: work.log.position,
             resume_from=read_checkpoint(work.folder.checkpoints, "last") if resumable else None,
         )
+        if world.size == 1:
+            said = {(f.code, f.where) for f in work.findings}  # a resume measures free memory anew
+            work.add([f for f in fitted.findings() if (f.code, f.where) not in said])
         if fitted.progress.reason == "time_budget":
             work.add([budget_finding(fitted.progress, plan.model.rounds)], step=fitted.progress.rounds)
         work.record["model"] = {**model_facts(plan, prepared, fitted), "stage": stage}

@@ -139,6 +139,14 @@ def test_positions_that_begin_behind_the_padding(tmp_path: Path) -> None:
     assert "the model has 62 positions" in said(_hf.problems({"length": 63}, request(folder)))
 
 
+def test_the_spellings_are_listed_beside_the_names() -> None:
+    import trainwright
+
+    listed = {str(one["name"]): one for one in trainwright.list_families()}
+    for spelling in ("hf/PATH", "timm/NAME", "./FILE.py:NAME"):
+        assert listed[spelling]["engines"] == ["torch"]
+
+
 @pytest.mark.parametrize("text", ["hf/models/bert", "hf//abs/path", "hf/x.py"])
 def test_how_it_is_spelled(text: str) -> None:
     assert family_of(text) == "hf"

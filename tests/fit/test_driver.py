@@ -26,6 +26,8 @@ RMSE = find("rmse", Task.REGRESSION)
 class Walker:
     """A model that predicts a constant, one position of a given path per round."""
 
+    keeps_predictions = True
+
     def __init__(self, path: list[float], clock: ManualClock, *, keeps_every_round: bool = True) -> None:
         self.path, self.clock, self.position = path, clock, 0
         self.keeps_every_round = keeps_every_round

@@ -152,7 +152,7 @@ def test_a_killed_command_leaves_no_orphans_and_resume_completes(tmp_path: Path,
         ({"strategy": "fsdp"}, "training.distributed.strategy", "not available"),
         ({"processes": 0}, "training.distributed.processes", "above 0 or auto"),
         ({"processes": "many"}, "training.distributed.processes", "above 0 or auto"),
-        ({"nodes": 0}, "training.distributed.nodes", "greater than 0"),
+        ({"nodes": 0}, "training.distributed.nodes", "above 0"),
         ({"ranks": 2}, "training.distributed.ranks", "ranks"),
     ],
 )
@@ -160,7 +160,7 @@ def test_a_broken_section_is_refused(tmp_path: Path, wanted: Json, where: str, w
     done = made(tmp_path, distributed=wanted)("train", "spec.yaml", "--json")
     assert done.returncode == 2
     (finding,) = done.json["error"]["findings"]
-    assert where in finding["where"]
+    assert where in finding["what"]
     assert words in finding["what"] + finding["fix"]
 
 

@@ -194,6 +194,9 @@ class Session(Protocol):
     keeps_every_round: bool
     """Whether any earlier round can be predicted from and exported (boosters): the driver keeps no copy of the best."""
 
+    keeps_predictions: bool
+    """Whether `predict_part` goes on from kept scores (boosters), so that it costs little at any number of rows."""
+
     def units(self) -> Iterator[Unit]:
         """Train on from the present position, a unit at a time, until the plan's rounds are done.
 

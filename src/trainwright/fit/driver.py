@@ -19,18 +19,16 @@ from trainwright.core.errors import ArtifactRefused, TrainingFailed
 from trainwright.core.events import Evaluated, Finished, Saved, Started, Trained
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
-from trainwright.core.metrics import Metric, loss_metric, monitor
+from trainwright.core.metrics import Metric
 from trainwright.doctor.symptoms import non_finite
 from trainwright.engines.contract import Job, Session, Unit, findings_of
+from trainwright.fit.judge import Judge
 from trainwright.fit.recorder import Recorder
 from trainwright.fit.stop import StopRequest
 from trainwright.run.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 
 if TYPE_CHECKING:
     import numpy as np
-
-_TRAIN_SAMPLE_ROWS = 20_000  # assumption: enough for a curve (AUC standard error below 0.005), cheap at every unit
-_LARGE_TRAIN_EVERY = 5  # assumption: on larger tables the training curve needs a point in five units, not in each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,40 +90,6 @@ class Fitted:
         return findings_of(self.session)
 
 
-class Judge:
-    """Computes the watched metrics of a session on validation rows and on a fixed sample of training rows."""
-
-    def __init__(self, job: Job, rules: Rules) -> None:
-        loss = loss_metric(job.task)
-        self.metrics = tuple({m.name: m for m in (rules.watch, rules.primary, loss)}.values())
-        rows = job.train.rows
-        self._sample: np.ndarray | None = None
-        y = job.train.y
-        if rows > _TRAIN_SAMPLE_ROWS:
-            picked = job.seeds.generator("train sample").choice(rows, _TRAIN_SAMPLE_ROWS, replace=False)
-            self._sample = picked
-            y = y[picked]
-        self._train = {m.name: monitor(m, y, None) for m in self.metrics}
-        self._val = {m.name: monitor(m, job.val.y, job.val.weight) for m in self.metrics} if job.val else {}
-
-    def judge(self, session: Session, unit_number: int, *, last: bool) -> tuple[dict[str, dict[str, float]], bool]:
-        """Metrics by part, and whether all predictions were finite."""
-        import numpy as np
-
-        found: dict[str, dict[str, float]] = {}
-        finite = True
-        if self._val:
-            predicted = session.predict_part("val")
-            finite = bool(np.isfinite(predicted).all())
-            found["val"] = {name: compute(predicted) for name, compute in self._val.items()} if finite else {}
-        if finite and (self._sample is None or last or unit_number % _LARGE_TRAIN_EVERY == 1):
-            predicted = session.predict_part("train")
-            sample = predicted if self._sample is None else predicted[self._sample]
-            finite = bool(np.isfinite(sample).all())
-            found["train"] = {name: compute(sample) for name, compute in self._train.items()} if finite else {}
-        return found, finite
-
-
 def fit(
     session: Session,
     job: Job,
@@ -163,7 +127,7 @@ def fit(
         checkpoints=checkpoints,
         resumable=resumable,
         log_position=log_position,
-        judge=Judge(job, rules),
+        judge=Judge(session, job, (rules.watch, rules.primary)),
         saved_s=recorder.clock.elapsed(),
     )
     progress = loop.run(progress)
@@ -228,7 +192,7 @@ class _Loop:
     def _evaluated(self, progress: Progress, *, last: bool) -> Progress:
         began = self.recorder.clock.elapsed()
         last = last or progress.rounds >= self.job.plan.rounds
-        metrics, finite = self.judge.judge(self.session, progress.units, last=last)
+        metrics, finite = self.judge.judge(progress.units, last=last)
         self._refuse_non_finite({}, progress, predictions_finite=finite)
         value = metrics.get("val", {}).get(self.rules.watch.name)
         better = value is not None and _better(value, progress.best_value, self.rules)

@@ -187,6 +187,7 @@ class Led:
     """Rank 0's session, for the driver: announces what all ranks must do."""
 
     keeps_every_round = False
+    keeps_predictions = False
 
     def __init__(self, session: Session, team: Team) -> None:
         self._session, self._team = session, team

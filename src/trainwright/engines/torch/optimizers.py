@@ -1,13 +1,14 @@
 """Update rules by name, with parameter groups: what decays, at which rate."""
 
-from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from trainwright.core.errors import SpecError
 from trainwright.core.jsonable import JsonValue
+from trainwright.engines.torch.fused import DirectAdam
 from trainwright.engines.torch.recipe import Optimizer
 from trainwright.engines.torch.schedule_free import ScheduleFreeAdamW
 
@@ -43,6 +44,7 @@ class Optimizers:
                 self._parts.append(_muon(groups, recipe) if hidden else _build(groups, recipe, device))
                 self._factors.append([f for _, _, f in mine])
         self.params = [p for group in grouped.values() for p in group]
+        self._direct = {part: DirectAdam(part) for part in self._parts if _steps_directly(part, self.params)}
 
     @property
     def skips_on_device(self) -> bool:
@@ -58,7 +60,10 @@ class Optimizers:
     def step(self) -> None:
         """One update from the gradients that are there."""
         for part in self._parts:
-            part.step()
+            if part in self._direct:
+                self._direct[part].step()
+            else:
+                part.step()
 
     def step_unless(self, found_inf: Tensor) -> None:
         """One update, left out where ``found_inf`` is 1, on the device.
@@ -139,6 +144,14 @@ class Optimizers:
                     state.setdefault(int(owner), {})[key] = number
             document["state"] = state
             part.load_state_dict(document)
+            if part in self._direct:
+                self._direct[part].forget()
+
+
+def _steps_directly(part: torch.optim.Optimizer, params: Sequence[Tensor]) -> TypeGuard[torch.optim.Adam]:
+    """Whether it is a fused Adam of plain tensors of one type on the CPU."""
+    plain = {(type(p), p.device.type, p.dtype) for p in params} == {(nn.Parameter, "cpu", torch.float32)}
+    return isinstance(part, torch.optim.Adam) and bool(part.defaults.get("fused")) and plain
 
 
 def _laid_out_as(param: Tensor, stored: Tensor) -> Tensor:

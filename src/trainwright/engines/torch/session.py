@@ -58,6 +58,7 @@ class TorchSession:
     """See `trainwright.engines.contract.Session`. A position is (whole epochs, steps in the epoch that has begun)."""
 
     keeps_every_round = False
+    keeps_predictions = False
 
     def __init__(self, job: Job, team: Team | None = None) -> None:
         values = job.plan.options.get("recipe", {})

@@ -1,4 +1,4 @@
-"""timm where it can be had: beside the CPU build of torch, PyPI's torchvision misses operators that timm never calls."""
+"""timm where it can be had: beside a CPU build of torch, PyPI's torchvision misses operators that timm never calls."""
 
 import importlib
 import importlib.util

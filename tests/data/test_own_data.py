@@ -225,6 +225,7 @@ BAD_ITEMS = {
     "no pair": (GIVES + "X[i]", "item 0: (x, y) is required"),
     "three": (GIVES + "(X[i], 1, 2)", "a tuple of 3"),
     "raises": (GIVES + "X[i][:, 9 if i == 5 else 0, None], 1", "item 5 cannot be read: IndexError"),
+    "exits": (GIVES + "__import__('sys').exit(3), 1", "item 0 cannot be read: SystemExit: 3"),
     "wide rows": (GIVES + "np.zeros(30_000), 1", "at most 20,000"),
 }
 
@@ -241,6 +242,7 @@ BAD_CODE = {
     "missing name": ("class Dd(Rows): ...", "unknown data set 'D'. Did you mean 'Dd'"),
     "arguments": ("class D(Rows):\n def __init__(self, root): ...", "and it needs root"),
     "constructor": ("def D(): raise OSError('no disk')", "D failed: OSError: no disk"),
+    "exit": ("import sys\ndef D(): sys.exit('bye')", "D failed: SystemExit: bye"),
     "iterable": ("def D(): return iter([1])", "must give a map-style data set"),
     "number": ("D = 3", "must give a map-style data set"),
 }

@@ -1,5 +1,7 @@
 """Optional packages: one that is absent or broken is told with what to do."""
 
+import importlib
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,6 +23,17 @@ def needs_package(module: str, extra: str, *, hint: str = "") -> Iterator[None]:
         raise _broken(module, error, hint) from error
     except Exception as error:  # a broken binary package fails its import with OSError and others
         raise _broken(module, error, hint) from error
+
+
+def whole_or_absent(module: str, *, hint: str) -> None:
+    """Import a package that another one would import on its own, where it is installed at all.
+
+    Raises:
+        ResourceMissing: it is there and broken.
+    """
+    if importlib.util.find_spec(module) is not None:
+        with needs_package(module, "", hint=hint):
+            importlib.import_module(module)
 
 
 def first_line(error: BaseException) -> str:

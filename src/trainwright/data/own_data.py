@@ -95,7 +95,7 @@ def _made(path: Path, name: str, where: str, text: str) -> MapStyle:
             usable = hasattr(made, "__getitem__") and hasattr(made, "__len__")
             if usable:
                 len(made)  # type: ignore[arg-type]  # torch's base class has the method, and it may not be there
-    except Exception as error:  # the user's own code: anything may come
+    except (Exception, SystemExit) as error:  # the user's own code: anything may come
         raise SpecError(f"{where}: {text} failed: {type(error).__name__}: {error}.") from error
     if not usable or isinstance(made, type):
         raise SpecError(
@@ -110,7 +110,7 @@ def _items(dataset: MapStyle, text: str, *, with_target: bool) -> Iterator[_Item
         where = f"{text}: item {index}"
         try:
             item = dataset[index]
-        except Exception as error:  # the user's own code: anything may come
+        except (Exception, SystemExit) as error:  # the user's own code: anything may come
             raise DataRefused(f"{where} cannot be read: {type(error).__name__}: {error}.") from error
         pair = isinstance(item, tuple | list) and len(item) == 2
         if not pair and (with_target or isinstance(item, tuple)):

@@ -27,7 +27,7 @@ def load_name(path: Path, name: str, *, where: str, what: str) -> object:
     try:
         with output_aside():
             spec.loader.exec_module(module)
-    except Exception as error:  # the user's own code: anything may come
+    except (Exception, SystemExit) as error:  # the user's own code: anything may come
         raise SpecError(f"{where}: {path} failed to import: {type(error).__name__}: {error}.") from error
     if not hasattr(module, name):
         own = (n for n, v in vars(module).items() if getattr(v, "__module__", None) == module.__name__)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 
 from trainwright.core.errors import SpecError
 from trainwright.core.jsonable import JsonValue
-from trainwright.core.packages import first_line, needs_package
+from trainwright.core.packages import first_line, needs_package, whole_or_absent
 from trainwright.core.plan import FeatureStyle, ModelPlan
 from trainwright.core.tasks import Task
 from trainwright.data.tokenizers import FIRST
@@ -67,6 +67,8 @@ _DECIDED = frozenset(
     }
 )
 """Keys of a config that the data, the task or the engine decide."""
+TORCHVISION = "Transformers imports it where it is there: install the build that goes with torch, or remove it"
+"""What to do where torchvision is installed for another torch."""
 _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack")
 # Positions that begin behind the padding id (transformers, create_position_ids_from_input_ids of each).
 _SHIFTED = frozenset(
@@ -212,7 +214,7 @@ def _folder(request: Request) -> Checkpoint | None:
 
 def _model_problems(there: Checkpoint, task: Task) -> list[ParamProblem]:
     _offline()
-    with needs_package("transformers", "text", hint=_HINT):
+    with needs_package("transformers", "text"):
         from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
         from transformers.models.auto.modeling_auto import (
             MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
@@ -220,6 +222,7 @@ def _model_problems(there: Checkpoint, task: Task) -> list[ParamProblem]:
         )
     from trainwright.core.registry import unknown
 
+    whole_or_absent("torchvision", hint=TORCHVISION)
     kind = str(there.config["model_type"])
     if kind not in CONFIG_MAPPING_NAMES:
         more = " Its code lies beside it, and is not run." if "auto_map" in there.config else ""
@@ -243,16 +246,13 @@ def _config_of(config: Mapping[str, JsonValue], overrides: Mapping[str, JsonValu
         SpecError: a value it cannot have.
     """
     _offline()
-    with needs_package("transformers", "text", hint=_HINT):
+    with needs_package("transformers", "text"):
         from transformers import CONFIG_MAPPING, logging
     logging.set_verbosity_error()
     try:
         return CONFIG_MAPPING[str(config["model_type"])].from_dict({**config, **overrides})
     except Exception as error:  # checks of many libraries: anything may come
         raise SpecError(f"Transformers does not take this config: {first_line(error)}") from error
-
-
-_HINT = "Reinstall it; a torchvision of another build than torch also breaks it"
 
 
 def _offline() -> None:

@@ -68,6 +68,20 @@ def test_padding_and_company_change_nothing(tmp_path: Path, name: str) -> None:
         assert torch.isfinite(found(torch.zeros(2, LENGTH, dtype=torch.long))).all(), "a row without a token"
 
 
+def test_ids_are_those_of_the_checkpoint(tmp_path: Path) -> None:
+    """A token of its tokenizer lies two above its own id here, and padding is 0."""
+    own = torch.randint(0, 25, (3, 8), generator=torch.Generator().manual_seed(0))
+    found = network(job(bert(tmp_path / "bert")))
+    ids = own + 2
+    with torch.inference_mode():
+        torch.testing.assert_close(found(ids), found.model(input_ids=own).logits)
+        speaker = network(job(gpt(tmp_path / "gpt"), Task.LANGUAGE, vocabulary=259))
+        torch.testing.assert_close(speaker(ids)[..., 2:], speaker.model(input_ids=own).logits)
+        ids[:, 0] = 0
+        own[:, 0] = 0  # the mark of an end, which is that of a beginning too
+        torch.testing.assert_close(speaker(ids)[..., 2:], speaker.model(input_ids=own).logits)
+
+
 def test_a_language_model_sees_no_later_token(tmp_path: Path) -> None:
     made = job(gpt(tmp_path), Task.LANGUAGE, vocabulary=259)
     found = network(made)

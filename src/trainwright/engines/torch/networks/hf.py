@@ -19,12 +19,12 @@ from torch import Tensor, nn
 
 from trainwright.core.errors import ArtifactRefused, SpecError
 from trainwright.core.jsonable import JsonValue
-from trainwright.core.packages import first_line, needs_package
+from trainwright.core.packages import first_line, needs_package, whole_or_absent
 from trainwright.engines.torch.networks.contract import Inputs
 
 _NEVER = -1e4  # the score of an id that no text has: its probability is 0 in float32, and float16 holds it
 _MOST_FRESH = 0.5  # assumption: of the tensors; a pooler or a new head are two or three of a hundred
-_HINT = "Reinstall it; a torchvision of another build than torch also breaks it"
+_HINT = "Transformers imports it where it is there: install the build that goes with torch, or remove it"
 
 
 def build(params: Mapping[str, JsonValue], inputs: Inputs, outputs: int) -> nn.Module:
@@ -76,10 +76,8 @@ class TransformersModel(nn.Module):
 
     def _whole(self, ids: Tensor) -> Tensor:
         present = ids != 0
-        seen = present.clone()
-        seen[:, 0] = True  # a row without a token looks at its padding rather than at nothing, which would be NaN
         own = torch.where(present, (ids - self.offset).clamp(min=0), self.pad)
-        out: Tensor = self.model(input_ids=own, attention_mask=seen.long()).logits
+        out: Tensor = self.model(input_ids=own, attention_mask=present.long()).logits
         return out
 
     def _next(self, ids: Tensor) -> Tensor:
@@ -135,7 +133,8 @@ class TransformersModel(nn.Module):
 def _maker(given: Mapping[str, JsonValue], *, language: bool) -> tuple[Any, Any]:
     """The package's class for the task, and the config as its object."""
     os.environ["HF_HUB_OFFLINE"] = "1"
-    with needs_package("transformers", "text", hint=_HINT):
+    whole_or_absent("torchvision", hint=_HINT)
+    with needs_package("transformers", "text"):
         from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoModelForSequenceClassification, logging
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -120,7 +120,7 @@ def problems(params: Mapping[str, JsonValue], request: Request) -> list[ParamPro
     if found:
         return found
     known = set(_config_of(there.config, {}).to_dict()) | set(there.config)
-    overrides = {n: v for n, v in params.items() if n in known - _DECIDED and n not in _KNOWN.rules}
+    overrides = {n: v for n, v in params.items() if n in known - _DECIDED and _KNOWN.canonical(n) is None}
     given = {n: v for n, v in params.items() if n not in overrides and not (n == "length" and v == "auto")}
     found = [_nearer(one, known - _DECIDED) for one in words.check(_KNOWN, given, request)]
     mine = _KNOWN.translate(given)[0]
@@ -138,7 +138,7 @@ def problems(params: Mapping[str, JsonValue], request: Request) -> list[ParamPro
 def build(params: Mapping[str, JsonValue], request: Request) -> ModelPlan:
     """A plan that carries the config; the weights are named with their hashes and read by the engine."""
     there = read_checkpoint(Path(request.estimator))
-    overrides = {n: v for n, v in params.items() if n not in _KNOWN.rules and _KNOWN.canonical(n) is None}
+    overrides = {n: v for n, v in params.items() if _KNOWN.canonical(n) is None}
     config = _config_of(there.config, overrides)
     mine = {n: v for n, v in params.items() if n not in overrides}
     values = words.merged(_KNOWN, mine, {"length": "auto", **defaults(request)})

@@ -9,6 +9,7 @@ from trainwright.core import registry
 from trainwright.core.errors import ArtifactRefused, ResourceMissing, SpecError
 from trainwright.core.jsonable import JsonValue
 from trainwright.engines.contract import Capabilities
+from trainwright.families._spelled import FAMILIES, SPELLINGS
 from trainwright.families.contract import Family
 from trainwright.fit.recorder import Listener
 from trainwright.run.lock import locked
@@ -213,6 +214,7 @@ def schema() -> dict[str, JsonValue]:
 def families() -> list[dict[str, JsonValue]]:
     """What can be written as ``architecture.model_type``."""
     loaded = {name: cast(Family, registry.load("families", name)) for name in registry.names("families")}
+    loaded |= {SPELLINGS[name]: family for name, family in FAMILIES.items()}
     return [
         {
             "name": name,

@@ -31,7 +31,8 @@ class Request:
 
     ``rows`` and ``columns`` count training rows and feature columns (0 when not known yet, as while a spec is only
     being checked). ``target_is_count`` says that a regression target holds non-negative integers. ``image`` is the
-    (channels, height, width) that images will have, empty where rows are none or nothing is known yet.
+    (channels, height, width) that images will have, empty where rows are none or nothing is known yet. ``base`` is the
+    folder that relative paths in parameters start from. ``estimator`` is what a spelled ``model_type`` names.
     """
 
     task: Task
@@ -42,6 +43,7 @@ class Request:
     target_is_count: bool = False
     estimator: str = ""
     image: tuple[int, ...] = ()
+    base: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

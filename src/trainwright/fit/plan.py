@@ -5,6 +5,7 @@ import importlib.util
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from trainwright.core import registry
@@ -16,7 +17,7 @@ from trainwright.core.plan import ModelPlan
 from trainwright.core.tasks import TABLE_TASKS, Task
 from trainwright.data.dataset import Kind
 from trainwright.engines.contract import Capabilities, ChoosesDevice
-from trainwright.families import _own
+from trainwright.families import _hf, _own, _spelled
 from trainwright.families.contract import Family, ParamProblem, Request
 from trainwright.fit.recipe import with_training
 from trainwright.spec.loop import LOOP_KEYS
@@ -72,7 +73,7 @@ class Plan:
 
 
 def family_of(spec: "Spec") -> tuple[str, str]:
-    """The family's name, and the import path of ``sklearn.x.Estimator`` or the spelling of ``./my_model.py:Net``.
+    """The family's name, and what the spelling names: ``sklearn.x.Estimator``, ``./my_model.py:Net``, ``timm/NAME``.
 
     Raises:
         SpecError: no family has that name.
@@ -86,8 +87,8 @@ def family_of(spec: "Spec") -> tuple[str, str]:
         if spec.training.framework in _FRAMEWORK_FAMILY:
             return _FRAMEWORK_FAMILY[spec.training.framework], ""
         return next(family for family, module in _AUTO_FAMILY if importlib.util.find_spec(module) is not None), ""
-    if _own.is_file(wanted):
-        return _own.NAME, wanted
+    if (spelled := _spelled.family_of(wanted)) is not None:
+        return spelled, wanted
     name = re.sub(r"[\s-]+", "_", wanted.lower())
     if name not in registry.names("families"):
         raise SpecError(registry.unknown("model_type", wanted, registry.names("families")))
@@ -99,15 +100,15 @@ def framework_of(engine: str) -> str:
     return next((name for name, folder in _FRAMEWORK_ENGINE.items() if folder == engine), engine)
 
 
-def is_code(model_type: str) -> bool:
+def is_model_code(model_type: str) -> bool:
     """Whether the model is Python code of the user's own."""
-    return _own.is_file(model_type)
+    return _spelled.family_of(model_type.strip()) == _own.NAME
 
 
 def load_family(name: str) -> Family:
     """The family module of that name."""
-    if name == _own.NAME:
-        return cast(Family, _own)
+    if name in _spelled.FAMILIES:
+        return _spelled.FAMILIES[name]
     return cast(Family, registry.load("families", name))
 
 
@@ -154,7 +155,7 @@ def _judge_family(loaded: "LoadedSpec", name: str, estimator: str) -> Iterable["
                 "write auto or cpu",
             )
         yield from _judge_keys(loaded, family, name, tasks[0], capabilities)
-        for problem in _problems_of_all(family, spec, tasks, _located(loaded, estimator)):
+        for problem in _problems_of_all(family, spec, tasks, _located(loaded, estimator), loaded.base):
             place = f"architecture.architecture_spec.{problem.name}" if problem.name else "architecture.model_type"
             yield loaded.mistake(place, problem.what, problem.fix)
     except SpecError as error:
@@ -162,8 +163,11 @@ def _judge_family(loaded: "LoadedSpec", name: str, estimator: str) -> Iterable["
 
 
 def _located(loaded: "LoadedSpec", estimator: str) -> str:
-    """An own model's file as a path of this process; anything else as it is."""
-    if not _own.is_file(estimator):
+    """An own model's file, or a checkpoint, as a path of this process; anything else as it is."""
+    family = _spelled.family_of(estimator)
+    if family == _hf.NAME:
+        return str(loaded.resolve_path(estimator.removeprefix(_hf.PREFIX)))
+    if family != _own.NAME:
         return estimator
     path, _, name = estimator.rpartition(":")
     return f"{loaded.resolve_path(path)}:{name}"
@@ -195,13 +199,15 @@ def _at(training: "Training", path: str) -> object:
     return value
 
 
-def _problems_of_all(family: Family, spec: "Spec", tasks: list[Task], estimator: str) -> list[ParamProblem]:
+def _problems_of_all(family: Family, spec: "Spec", tasks: list[Task], estimator: str, base: Path) -> list[ParamProblem]:
     """The problems that a user's parameters have whatever the task turns out to be."""
     params = cast(Mapping[str, JsonValue], spec.architecture.architecture_spec)
     by_task: list[list[ParamProblem]] = []
     for task in tasks:
         classes = {Task.BINARY: 2, Task.MULTICLASS: 3}.get(task, 0)
-        request = Request(task=task, num_classes=classes, rounds=spec.training.limit, estimator=estimator)
+        request = Request(
+            task=task, num_classes=classes, rounds=spec.training.limit, estimator=estimator, base=str(base)
+        )
         by_task.append(family.problems(params, request))
     return min(by_task, key=len)
 
@@ -251,8 +257,7 @@ def make_plan(loaded: "LoadedSpec", dataset: "Dataset", *, threads: int, simpler
         name = "lightgbm"
         model = plan_model(name, {}, dataset, rounds=spec.training.limit)
     else:
-        located = _located(loaded, estimator)
-        model = plan_model(name, params, dataset, rounds=spec.training.limit, estimator=located, loaded=loaded)
+        model = plan_model(name, params, dataset, rounds=spec.training.limit, estimator=estimator, loaded=loaded)
     if simpler is None:
         model = with_training(model, spec.training)
     device, findings = _device(loaded, model.engine)
@@ -346,20 +351,9 @@ def plan_model(
     Raises:
         SpecError: the family has no model for this task, or a parameter does not fit it.
     """
-    from trainwright.data.image_features import image_shape
-
     family = load_family(name)
     task = dataset.target.task
-    request = Request(
-        task=task,
-        num_classes=dataset.target.num_classes,
-        rows=len(dataset.train),
-        columns=len(dataset.schema.features),
-        rounds=rounds,
-        target_is_count=dataset.target.is_count,
-        estimator=estimator,
-        image=image_shape(dataset.train, dataset.schema),
-    )
+    request = request_of(dataset, rounds=rounds, estimator=estimator, loaded=loaded)
     problems = family.problems(params, request)
     if task not in family.TASKS:
         problems = [ParamProblem(name="", what=f"{name} has no {task.value} model", fix="choose another family")]
@@ -367,6 +361,25 @@ def plan_model(
         raise _parameter_error(problems, loaded)
     registry.load("engines", family.ENGINES[0]).version()
     return family.build(params, request)
+
+
+def request_of(
+    dataset: "Dataset", *, rounds: int | None, estimator: str = "", loaded: "LoadedSpec | None" = None
+) -> Request:
+    """What a family is told about a data set; ``estimator`` is what the spec's spelling names."""
+    from trainwright.data.image_features import image_shape
+
+    return Request(
+        task=dataset.target.task,
+        num_classes=dataset.target.num_classes,
+        rows=len(dataset.train),
+        columns=len(dataset.schema.features),
+        rounds=rounds,
+        target_is_count=dataset.target.is_count,
+        estimator=estimator if loaded is None else _located(loaded, estimator),
+        image=image_shape(dataset.train, dataset.schema),
+        base="" if loaded is None else str(loaded.base),
+    )
 
 
 def _parameter_error(problems: list[ParamProblem], loaded: "LoadedSpec | None") -> TrainwrightError:

@@ -134,7 +134,7 @@ class Architecture(Section):
     model_type: str = Field(
         "auto",
         description="A model family (`trainwright families`), auto, a scikit-learn estimator by its import path, "
-        "or ./file.py:Class.",
+        "./file.py:Class, timm/NAME for images, or hf/PATH for a local Transformers checkpoint.",
         examples=["lightgbm"],
     )
     architecture_spec: dict[str, object] = Field(
@@ -182,7 +182,7 @@ class Data(Section):
     train_path: str | None = Field(
         None,
         description="Training rows: csv[.gz|.zst], parquet, arrow, feather, jsonl, npz, or a glob of such files; or "
-        "images: a folder of class folders, a zip, a folder inside a zip (photos.zip/train).",
+        "images: a folder of class folders, a zip, a folder inside a zip (photos.zip/train); or ./my_data.py:TrainSet.",
         examples=["data/train.csv"],
     )
     val_path: str | None = Field(

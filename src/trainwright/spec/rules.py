@@ -91,7 +91,7 @@ def architecture(loaded: "LoadedSpec") -> Iterator[Mistake]:
         fix = "Remove the key and write its values into architecture_spec"
         yield loaded.mistake("architecture.artifact", what, fix, code="unavailable")
     model = wanted.model_type.strip()
-    if model.startswith(("./", "/")) or ".py" in model:
+    if model.startswith(("./", "/", "timm/", "hf/")) or ".py" in model:
         return
     if not _IMPORT_PATH.fullmatch(model) and not _FAMILY.fullmatch(model):
         what = f"{shown(wanted.model_type)} is no model"

@@ -1,7 +1,7 @@
 """Opening a run: a new one from a spec, or an old one from its folder."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from trainwright import __version__
 from trainwright.core.clock import Clock, SystemClock
+from trainwright.core.code_files import UNTRUSTED, is_code
 from trainwright.core.errors import ArtifactRefused, SpecError, Stopped
 from trainwright.core.findings import finding_from_json
 from trainwright.core.jsonable import JsonValue, dumps
-from trainwright.fit.plan import family_of, is_code, judge_model, load_family
+from trainwright.fit.plan import family_of, is_model_code, judge_model, load_family
 from trainwright.fit.recorder import Listener, Recorder
 from trainwright.fit.stop import stop_on_signals
 from trainwright.run.checkpoints import read_checkpoint
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
     from trainwright.data.pipelines import FeaturePipeline
 
 PARTS = ("train", "val", "test")
-_UNTRUSTED = (
-    "this is Python code, and a spec may not run code by itself",
-    "Read the file, then allow it with --trust-code (API: trust_code=True)",
-)
 
 
 def load_spec(
@@ -98,7 +95,7 @@ def new_run(
     """Make a run folder and work in it; how it ended is written whatever happens."""
     clock = clock or SystemClock()
     loaded = load_spec(spec, overrides, frames=bool(frames))
-    pipeline = _pipeline(loaded, trust_code=trust_code)
+    pipeline = _pipeline(loaded, trust_code=trust_code, frames=frames)
     folder = create_run(root, loaded.name, clock.now())
     _store_frames(folder, frames)
     write_text(folder.path / "spec.yaml", loaded.text)
@@ -151,7 +148,7 @@ def old_run(
         loaded = load_spec(spec, overrides, base=base, frames=bool(names))
         record["launch"] = {**launch, "overrides": list(overrides)}
     loaded = replace(loaded, name=str(record["name"]))
-    pipeline = _pipeline(loaded, trust_code=trust_code)
+    pipeline = _pipeline(loaded, trust_code=trust_code, frames=names)
     with _working(folder, loaded, record, pipeline, listener, clock or SystemClock()) as work:
         yield work
 
@@ -232,10 +229,15 @@ def _end_of_folds(folder: RunFolder) -> int:
     return end
 
 
-def _pipeline(loaded: LoadedSpec, *, trust_code: bool) -> "FeaturePipeline | None":
-    """The user's feature pipeline; no code of the spec's is run where the user did not allow it."""
-    if is_code(loaded.spec.architecture.model_type) and not trust_code:
-        raise spec_error([loaded.mistake("architecture.model_type", *_UNTRUSTED)])
+def _pipeline(loaded: LoadedSpec, *, trust_code: bool, frames: Container[str]) -> "FeaturePipeline | None":
+    """The user's feature pipeline; no code of the spec's is run where the user did not allow it.
+
+    ``frames`` are the parts whose rows are given, so that their paths are not read.
+    """
+    code = {"architecture.model_type": is_model_code(loaded.spec.architecture.model_type)}
+    code |= {f"data.{p}_path": is_code(getattr(loaded.spec.data, f"{p}_path") or "") for p in PARTS if p not in frames}
+    if any(code.values()) and not trust_code:
+        raise spec_error([loaded.mistake(path, *UNTRUSTED) for path, is_one in code.items() if is_one])
     value = loaded.spec.data.feature_pipeline
     if value is None:
         return None

@@ -10,7 +10,7 @@ from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.core.tasks import Task
 from trainwright.data.language import STRETCH
 from trainwright.fit.jobs import Prepared, prepare_job
-from trainwright.fit.plan import Plan, family_of, framework_of, load_family, make_plan
+from trainwright.fit.plan import Plan, family_of, framework_of, load_family, make_plan, request_of
 from trainwright.fit.recipe import recipe_values
 from trainwright.fit.spread import world_of
 from trainwright.run.files import read_json, write_json, write_text
@@ -35,7 +35,14 @@ def read_data(work: Work) -> "Dataset":
     spec = work.loaded.spec
     with work.stage("data"):
         try:
-            dataset = load_dataset(spec.data, task=spec.task, seed=spec.seed, base=work.loaded.base, frames=work.frames)
+            dataset = load_dataset(
+                spec.data,
+                task=spec.task,
+                seed=spec.seed,
+                base=work.loaded.base,
+                frames=work.frames,
+                scratch=work.folder.scratch / "data",  # code was asked for when the run was opened
+            )
         except SpecError as error:
             raise _placed(work, error) from error
         digest = str(dataset.fingerprint["digest"])
@@ -136,20 +143,8 @@ def _origin(work: Work, path: str) -> str:
 
 def best_params(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, JsonValue]:
     """The family's parameters as used: its defaults, the spec's values over them."""
-    from trainwright.data.image_features import image_shape
-    from trainwright.families.contract import Request
-
     estimator = family_of(work.loaded.spec)[1]
-    request = Request(
-        task=dataset.target.task,
-        num_classes=dataset.target.num_classes,
-        rows=len(dataset.train),
-        columns=len(dataset.schema.features),
-        rounds=work.loaded.spec.training.limit,
-        target_is_count=dataset.target.is_count,
-        estimator=estimator,
-        image=image_shape(dataset.train, dataset.schema),
-    )
+    request = request_of(dataset, rounds=work.loaded.spec.training.limit, estimator=estimator, loaded=work.loaded)
     return {**load_family(plan.model.family).defaults(request), **_given_params(work, plan)}
 
 

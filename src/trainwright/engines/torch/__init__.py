@@ -8,9 +8,9 @@ Modules below this one import torch; this one does not, until a training is open
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainwright.core.packages import needs_package
 from trainwright.core.plan import ModelPlan
 from trainwright.core.tasks import Task
-from trainwright.engines._native_errors import needs_package
 from trainwright.engines.contract import Capabilities, Job, ResumeKind, ResumePolicy
 from trainwright.engines.torch.recipe import KEYS
 

@@ -78,7 +78,7 @@ class TorchSession:
         if recipe.scheduler.name == "plateau" and job.val is None:
             raise SpecError("scheduler plateau needs validation rows. Use cosine, or give data.val_path.")
         with self._working():
-            network = build_network(job, self._problem)
+            network = build_network(job, self._problem, self._findings.append)
             if recipe.channels_last and self._problem.inputs.kind == "image":
                 network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._network = network = network.to(device)

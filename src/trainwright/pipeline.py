@@ -9,6 +9,7 @@ from trainwright.core import registry
 from trainwright.core.errors import ArtifactRefused, ResourceMissing, SpecError
 from trainwright.core.jsonable import JsonValue
 from trainwright.engines.contract import Capabilities
+from trainwright.families._spelled import FAMILIES, SPELLINGS
 from trainwright.families.contract import Family
 from trainwright.fit.recorder import Listener
 from trainwright.run.lock import locked
@@ -58,8 +59,12 @@ def train(
     return read_result(work.folder.path)
 
 
-def resume(run: str | Path, *, trust_code: bool = False, listener: Listener | None = None) -> RunResult:
+def resume(
+    run: str | Path, *, processes: int | None = None, trust_code: bool = False, listener: Listener | None = None
+) -> RunResult:
     """Go on with a stopped or killed run; a finished one is returned as it is.
+
+    ``processes`` replaces the spec's ``training.distributed.processes`` from here on.
 
     Raises:
         TrainwrightError: as `train`; ArtifactRefused when there is no run, or one of another version.
@@ -67,7 +72,7 @@ def resume(run: str | Path, *, trust_code: bool = False, listener: Listener | No
     found = read_result(Path(run))
     if found.status == "done" and found.record.get("finished"):  # without its end it was killed over its documents
         return found
-    with launch.old_run(Path(run), trust_code=trust_code, listener=listener) as work:
+    with launch.old_run(Path(run), trust_code=trust_code, listener=listener, processes=processes) as work:
         run_stages(work)
     return read_result(Path(run))
 
@@ -232,6 +237,7 @@ def schema() -> dict[str, JsonValue]:
 def families() -> list[dict[str, JsonValue]]:
     """What can be written as ``architecture.model_type``."""
     loaded = {name: cast(Family, registry.load("families", name)) for name in registry.names("families")}
+    loaded |= {SPELLINGS[name]: family for name, family in FAMILIES.items()}
     return [
         {
             "name": name,

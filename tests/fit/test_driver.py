@@ -1,5 +1,7 @@
 """The loop: early stopping, best round, budget, signals, resume, and the refusal of non-finite steps."""
 
+import json
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
@@ -9,7 +11,8 @@ import pytest
 
 from trainwright.core.clock import ManualClock
 from trainwright.core.errors import ArtifactRefused, Stopped, TrainingFailed
-from trainwright.core.events import Evaluated, Event, Finished, Saved, Trained
+from trainwright.core.events import Evaluated, Event, Finished, Found, Saved, Trained
+from trainwright.core.findings import Finding, Severity
 from trainwright.core.metrics import find
 from trainwright.core.plan import ModelPlan
 from trainwright.core.seeds import Seeds
@@ -19,12 +22,15 @@ from trainwright.fit.driver import Rules, fit
 from trainwright.fit.recorder import Recorder
 from trainwright.fit.stop import StopRequest
 from trainwright.run.checkpoints import read_checkpoint
+from trainwright.run.hashes import seal
 
 RMSE = find("rmse", Task.REGRESSION)
 
 
 class Walker:
     """A model that predicts a constant, one position of a given path per round."""
+
+    keeps_predictions = True
 
     def __init__(self, path: list[float], clock: ManualClock, *, keeps_every_round: bool = True) -> None:
         self.path, self.clock, self.position = path, clock, 0
@@ -70,7 +76,7 @@ class Run:
         self.clock, self.events, self.tmp_path = ManualClock(), list[Event](), tmp_path
         self.session = Walker(path, self.clock, keeps_every_round=keeps_every_round)
         self.rules = Rules(watch=RMSE, primary=RMSE, patience=patience, checkpoint_every_s=1e9)
-        self.stop = StopRequest()
+        self.stop, self.resumable = StopRequest(), True
         table = Table(X=np.zeros((4, 1)), y=np.zeros(4))
         plan = ModelPlan(
             family="walker", engine="walker", estimator="", params={}, rounds=len(path), patience=patience,
@@ -87,7 +93,7 @@ class Run:
         recorder = Recorder(clock=self.clock, started_s=0.0, listeners=[self.events.append])
         fitted = fit(
             self.session, self.job, replace(self.rules, **rules), stage="fit", recorder=recorder, stop=self.stop,
-            checkpoints=self.tmp_path / "checkpoints", resumable=True,
+            checkpoints=self.tmp_path / "checkpoints", resumable=self.resumable,
             resume_from=read_checkpoint(self.tmp_path / "checkpoints", "last"),
         )  # fmt: skip
         self.fitted = fitted
@@ -118,6 +124,29 @@ def test_the_deadline_ends_training_after_the_present_round(tmp_path: Path) -> N
     run = Run(tmp_path, [9, 8, 7, 6, 5])
     assert run(deadline_s=2.5) == 3
     assert run.fitted.progress.reason == "time_budget"
+
+
+def test_a_best_round_that_a_killed_training_reached_is_not_taken_for_another(tmp_path: Path) -> None:
+    """The checkpoint to go on from is older than the best one, and the budget ends training before it is reached."""
+    path = [5.0, 4, 4, 1, 2, 2]
+    killed = Run(tmp_path, path, keeps_every_round=False, patience=9)
+    killed(deadline_s=1.5)
+    for name in ("best", "last"):
+        (tmp_path / "checkpoints" / name).rename(tmp_path / f"{name} of round 2")
+    Run(tmp_path, path, keeps_every_round=False, patience=9)()
+    last = tmp_path / "checkpoints" / "last"
+    shutil.rmtree(last)
+    (tmp_path / "last of round 2").rename(last)
+    state = json.loads((last / "state.json").read_text())
+    state["state"]["progress"]["reason"] = ""
+    (last / "state.json").write_text(json.dumps(state))
+    seal(last)
+
+    again = Run(tmp_path, path, keeps_every_round=False, patience=9)
+    assert again(deadline_s=0.5) == 4
+    assert again.fitted.progress.rounds == 3
+    assert again.fitted.predict(np.zeros((1, 1))) == 1
+    assert again.fitted.progress.best_value == 1
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
@@ -250,12 +279,13 @@ def test_a_loss_that_is_not_finite_inside_a_round_ends_it(tmp_path: Path) -> Non
     assert run.bodies(Saved) == []
 
 
-def test_findings_of_the_engine_are_handed_on(tmp_path: Path) -> None:
-    from trainwright.core.findings import Finding, Severity
-
+def test_findings_of_the_engine_are_told_once_and_handed_on(tmp_path: Path) -> None:
     said = Finding(code="x.y", severity=Severity.INFO, where="here", what="took the second way")
-    run = Run(tmp_path, [2, 1])
+    run = Run(tmp_path / "a", [2, 1])
     run()
-    assert run.fitted.findings() == ()
+    assert run.fitted.findings == ()
+    run = Run(tmp_path / "b", [2, 1])
     run.session.findings = lambda: [said]  # type: ignore[attr-defined]
-    assert run.fitted.findings() == (said,)
+    run()
+    assert run.fitted.findings == (said,)
+    assert run.bodies(Found) == [Found(finding=said)]

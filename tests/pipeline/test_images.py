@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.data.pictures import COLOURS, as_folder, as_zip, encoded, files, picture
+from tests.families.optional import needs_timm
 from tests.pipeline.builders import Project
 
 pytestmark = pytest.mark.slow
@@ -140,3 +141,18 @@ def test_a_table_needs_a_target(project: Project) -> None:
     done = project("init", "t.csv")
     assert done.returncode == 2
     assert "a target is required" in done.stderr
+
+
+def test_a_network_of_timm(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process: beside the CPU build of torch, timm is imported with operators that a test defines."""
+    import trainwright
+
+    needs_timm()
+    monkeypatch.chdir(project.folder)
+    spec = wanted("timm/resnet18", image_size=[16, 16], layers=[1, 1, 1, 1], batch_size=32)
+    project.write({**spec, "training": fast(epochs=2)})
+    result = trainwright.train("spec.yaml")
+    assert result.status == "done"
+    assert result.metrics["val"]["accuracy"] > 0.8
+    frame = trainwright.predict(result.run, "photos.zip").frame
+    assert len(frame) == 300

@@ -226,7 +226,10 @@ def test_a_damaged_checkpoint_is_put_aside_and_trained_again(
     run = project.only_run()
     for path in (run / "checkpoints" / "last" / "engine").iterdir():
         path.write_bytes(path.read_bytes()[:-1] + b"?")
-    assert project("resume", run, "--json").returncode == 0
+    resumed = project("resume", run, "--json")
+    assert resumed.returncode == 0
+    (said,) = (f for f in resumed.json["findings"] if f["code"] == "checkpoint.damaged")
+    assert "goes on from the beginning" in said["what"]
     assert digests(run) == digests(undisturbed)
     assert len(points(run)) == len(set(points(run)))
 

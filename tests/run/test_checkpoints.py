@@ -71,3 +71,43 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
         pass
     with locked(tmp_path):
         pass
+
+
+def positions(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+def written(folder: Path, rounds: int, keep: int) -> None:
+    write_checkpoint(folder, "last", {"rounds": rounds}, fill, label=f"{rounds:06d}", keep=keep)
+
+
+def test_the_newest_are_kept_and_the_others_go(tmp_path: Path) -> None:
+    for rounds in range(1, 6):
+        written(tmp_path, rounds, 3)
+    assert positions(tmp_path) == ["last", "last-000003", "last-000004"]
+    written(tmp_path, 6, 2)
+    assert positions(tmp_path) == ["last", "last-000005"]
+    written(tmp_path, 7, 1)
+    assert positions(tmp_path) == ["last"]
+
+
+def test_a_damaged_one_gives_way_to_the_one_before(tmp_path: Path) -> None:
+    for rounds in range(1, 4):
+        written(tmp_path, rounds, 3)
+    for name in ("last", "last-000002"):
+        (tmp_path / name / "engine" / "model.txt").write_text("wEights")
+    checkpoint = read_checkpoint(tmp_path, "last")
+    assert checkpoint is not None
+    assert checkpoint.state == {"rounds": 1}
+    assert positions(tmp_path) == ["last-000001", "last-000002.damaged", "last.damaged"]
+    written(tmp_path, 2, 3)
+    assert positions(tmp_path) == ["last", "last-000001", "last-000002.damaged", "last.damaged"]
+
+
+def test_a_kill_between_two_renames_leaves_the_newest_whole(tmp_path: Path) -> None:
+    for rounds in range(1, 3):
+        written(tmp_path, rounds, 2)
+    (tmp_path / "last").rename(tmp_path / ".last.old")
+    checkpoint = read_checkpoint(tmp_path, "last")
+    assert checkpoint is not None
+    assert checkpoint.state == {"rounds": 2}

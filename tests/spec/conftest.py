@@ -19,6 +19,8 @@ def folder(tmp_path: Path) -> Path:
     for number in (1, 2):
         (tmp_path / "shards" / f"{number}.csv").write_text("a,y\n1,0\n")
     (tmp_path / "features.py").write_text("def build(): ...\n")
+    (tmp_path / "mine.py").write_text("class TrainSet: ...\nif True:\n    def TestSet(): ...\nready = 1\n")
+    (tmp_path / "torn.py").write_text("class TrainSet(\n")
     (tmp_path / "pipeline.skops").write_bytes(b"PK")
     return tmp_path
 

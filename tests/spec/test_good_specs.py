@@ -69,6 +69,7 @@ GOOD = {
     "no early stopping": DATA + "training: {early_stopping: null}\n",
     "import path": DATA + "architecture: {model_type: sklearn.ensemble.AdaBoostClassifier}\n",
     "own model": DATA + "architecture: {model_type: ./features.py:build}\n",
+    "own data": "data: {train_path: ./mine.py:TrainSet, val_path: mine.py:TestSet, test_path: mine.py:ready, target: y}\n",
     "steps": "data: {train_path: train.csv, target: y, feature_pipeline: {steps: [scale]}}\n",
     "skops": "data: {train_path: train.csv, target: y, feature_pipeline: pipeline.skops}\n",
     "search": DATA + "hyperparameter_search: {method: Random, budget: {trials: 5, time: 1m}, search_space: {a: [x, 1]}}\n",

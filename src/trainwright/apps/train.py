@@ -44,6 +44,9 @@ def train_command(
 def resume_command(
     context: typer.Context,
     run: RunPath,
+    processes: Annotated[
+        int | None, typer.Option("--processes", min=1, metavar="N", help="Train on with N processes on each machine.")
+    ] = None,
     trust_code: TrustFlag = False,
     quiet: QuietFlag = False,
     json: JsonFlag = False,
@@ -52,7 +55,7 @@ def resume_command(
     from trainwright import pipeline
 
     with progress.shown(surroundings(context).progress, quiet=quiet) as listener:
-        result = pipeline.resume(run, trust_code=trust_code, listener=listener)
+        result = pipeline.resume(run, processes=processes, trust_code=trust_code, listener=listener)
     return _answer(result)
 
 

@@ -19,6 +19,8 @@ FEWEST, TOKENS = 16, 2  # at least a batch or two; tokens that cost about as muc
 ROUNDS, LONGER = 5, 5  # rounds of the shorter fit, and times more of the longer one
 SECONDS = 20.0  # budget of each timed fit
 USEFUL_ROUNDS = 10  # fewer rounds make no model worth having (assumption)
+EPOCHS = 2  # of the first fit of a network
+SLOW = 0.2  # seconds of that fit from which a network's start, some 20 ms, can be left out
 MAX_POWER = 3.0  # seconds grow as rows to this power at most (kernel methods: 2 to 3)
 SHARE = 0.8  # of the budget goes to training at most: evaluation, export and report take the rest (assumption)
 
@@ -36,11 +38,15 @@ def forecast(job: Job, clock: Clock) -> Forecast:
     """Time small fits and scale them to all rows and rounds.
 
     The first fit of a process pays for imports, so one goes before the timed ones. Rounds are timed as a difference
-    of two lengths, as starting an engine costs more than a few small rounds do.
+    of two lengths, as starting an engine costs more than a few small rounds do. A network whose few epochs take long
+    needs neither: its start is nothing beside them, and an epoch's seconds grow as its rows.
     """
     share = _row_size(job)
     few, many = spread_rows(job, max(SMALL // share, FEWEST)), spread_rows(job, max(LARGE // share, 4 * FEWEST))
-    _timed(job, few, ROUNDS, clock)
+    epochs = job.plan.unit == "epoch"
+    first, rounds = _timed(job, few, EPOCHS if epochs else ROUNDS, clock)
+    if epochs and first > SLOW:
+        return _of_epochs(job, len(few), first / rounds)
     small, large = _per_round(job, few, clock), _per_round(job, many, clock)
     power = _power(job, few, many, small, large)
     a_round = large.round_s * (job.train.rows / len(many)) ** power
@@ -48,6 +54,15 @@ def forecast(job: Job, clock: Clock) -> Forecast:
     start = large.start_s
     measured = f"{len(many):,} rows: {large.round_s:.2g} s a {job.plan.unit}, growing as rows^{power:.1f}"
     return Forecast(at_most=start + a_round * job.plan.rounds, at_least=start + a_round * fewest, measured=measured)
+
+
+def _of_epochs(job: Job, rows: int, epoch_s: float) -> Forecast:
+    a_round = epoch_s * max(job.train.rows / rows, 1.0)
+    return Forecast(
+        at_most=a_round * job.plan.rounds,
+        at_least=a_round * min(job.plan.rounds, USEFUL_ROUNDS),
+        measured=f"{rows:,} rows: {epoch_s:.2g} s an epoch, growing as rows^1.0",
+    )
 
 
 def _row_size(job: Job) -> int:

@@ -1,6 +1,6 @@
 """The checks in the order they run, their names, and what a spec may lift."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from trainwright.checks.environment import (
     check_memory,
     check_threads,
 )
+from trainwright.checks.experiments import can_be_tried, known_experiments, try_untrained
 from trainwright.checks.future import NAME as FUTURE_VALUES
 from trainwright.checks.future import check_future
 from trainwright.checks.groups import NAME as GROUP_LEAKAGE
@@ -68,7 +69,12 @@ MODEL_CHECKS = (FITS, SHAPE, PROBABILITIES, BEATS, MEMORISES)
 ENVIRONMENT_CHECKS = (DISK, MEMORY, THREADS, DEVICE)
 
 NAMES: tuple[str, ...] = (*DATA_CHECKS, *MODEL_CHECKS, COST, *ENVIRONMENT_CHECKS)
-"""Every name a spec may write under ``checks``."""
+"""Every check that is not an engine's own."""
+
+
+def known_names() -> tuple[str, ...]:
+    """Every name a spec may write under ``checks``: the experiments of all engines among them."""
+    return (*NAMES, *dict.fromkeys(name for names in known_experiments().values() for name in names))
 
 
 def require_known(lifted: Mapping[str, bool]) -> None:
@@ -78,8 +84,8 @@ def require_known(lifted: Mapping[str, bool]) -> None:
         SpecError: a name is unknown; the message has the nearest one.
     """
     for name in lifted:
-        if name not in NAMES:
-            raise SpecError(unknown("check", name, NAMES))
+        if name not in NAMES and name not in known_names():
+            raise SpecError(unknown("check", name, known_names()))
 
 
 def examine_data(
@@ -100,19 +106,35 @@ def examine_model(
     time_budget_s: float | None = None,
     clock: Clock | None = None,
 ) -> list[CheckResult]:
-    """Look at the machine, try the model on a few rows, forecast its cost against ``time_budget_s`` (what is left)."""
+    """Look at the machine, try the model on a few rows, forecast its cost against ``time_budget_s`` (what is left).
+
+    Where the engine tries untrained models, those experiments come first: a model that fails one of them is not trained
+    at all, and one that passes is not asked again whether it can memorise.
+    """
     clock = clock or SystemClock()
     require_known(lifted or {})
     machine = examine_environment(
         folder=job.workdir, data_bytes=dataset.memory_bytes, threads=job.threads, device=job.device, lifted=lifted
     )
+    tried = can_be_tried(job)
+    results = [*machine, *(_marked(r, lifted, r.seconds) for r in try_untrained(job))]
+    trained = (*MODEL_CHECKS[:-1],) if tried else MODEL_CHECKS
+    if any(r.errors for r in results if r.group == "model"):
+        why = "The untrained model failed an experiment."
+        return [*results, *_unchecked(trained, why, lifted)]
     start = clock.elapsed()
-    results = check_model(job, clock)
-    share = (clock.elapsed() - start) / len(results)
-    results = [*machine, *(_marked(r, lifted, share) for r in results)]
-    if any(r.name == FITS and r.findings for r in results):
-        return [*results, _marked(not_checked(COST, "plan", "The model did not fit a sample."), lifted, 0.0)]
+    found = check_model(job, clock, tried=tried)
+    share = (clock.elapsed() - start) / len(found)
+    results += [_marked(r, lifted, share) for r in found]
+    if any(r.name == FITS and r.findings for r in found):
+        return [*results, *_unchecked((), "The model did not fit a sample.", lifted)]
     return [*results, _timed(lambda: check_cost(job, clock, time_budget_s), lifted, clock)]
+
+
+def _unchecked(names: Sequence[str], why: str, lifted: Mapping[str, bool] | None) -> list[CheckResult]:
+    """Checks of the model that were not made, and the forecast, which needs one that can be trained."""
+    model = [not_checked(name, "model", why) for name in names]
+    return [_marked(r, lifted, 0.0) for r in (*model, not_checked(COST, "plan", why))]
 
 
 def examine_environment(

@@ -25,7 +25,8 @@ ROWS, ROUNDS = 1_000, 60  # assumption: enough for a model that can learn to bea
 JUDGED = 2_000  # rows a small model is judged on
 SECONDS = 20.0  # budget of each small training (assumption)
 _LOSS_NAMES = {Task.REGRESSION: "squared error", Task.LANGUAGE: "nats a character"}
-TEXT_SECONDS, TEXT_JUDGED = 5.0, 100  # of a language model, whose rows cost a thousand times a table's (assumption)
+TRIED_SECONDS, TRIED_JUDGED = 3.0, 500  # of the only one where experiments came before (assumption)
+TEXT_JUDGED = 100  # of a language model, whose rows cost a thousand times a table's (assumption)
 SUM = 1e-6  # probabilities may sum to one within this (float32 engines reach 2e-7 a class)
 
 # Memorising: a few rows, each many times, as a leaf asks for 20 rows and more (LightGBM's min_data_in_leaf).
@@ -61,22 +62,28 @@ class _SmallFit:
     cut_short: bool
 
 
-def check_model(job: Job, clock: Clock) -> list[CheckResult]:
-    """All model checks, from two small trainings."""
+def check_model(job: Job, clock: Clock, *, tried: bool = False) -> list[CheckResult]:
+    """All model checks, from two small trainings.
+
+    Of a model that was ``tried`` before (`trainwright.checks.experiments`) it is known that it can memorise: only the
+    first training is made, and a short one.
+    """
+    names = (SHAPE, PROBABILITIES, BEATS) if tried else (SHAPE, PROBABILITIES, BEATS, MEMORISES)
     try:
-        fit = _fit_small(job, clock)
+        fit = _fit_small(job, clock, tried=tried)
     except TrainwrightError as error:
-        return _did_not_fit(job, error.message)
+        return _did_not_fit(job, error.message, names)
     except Exception as error:  # noqa: BLE001 - a framework may raise anything; its message is the finding
-        return _did_not_fit(job, f"{type(error).__name__}: {error}")
+        return _did_not_fit(job, f"{type(error).__name__}: {error}", names)
     saw = f"Trained {fit.rounds} {job.plan.unit}s on {fit.known.rows:,} rows in {fit.seconds:.1f} s"
     saw += f" (cut short after {fit.seconds:.0f} s)." if fit.cut_short else "."
     shape = _check_shape(job, fit)
     results = [plain_result(FITS, "model", saw), shape]
     if shape.errors:
         why = "The predictions have the wrong shape."
-        return [*results, *(not_checked(name, "model", why) for name in (PROBABILITIES, BEATS, MEMORISES))]
-    return [*results, _check_probabilities(job, fit), _check_beats(job, fit), _check_memory(job, clock)]
+        return [*results, *(not_checked(name, "model", why) for name in names[1:])]
+    results += [_check_probabilities(job, fit), _check_beats(job, fit)]
+    return results if tried else [*results, _check_memory(job, clock)]
 
 
 def loss(y: "np.ndarray", predicted: "np.ndarray", task: Task) -> float:
@@ -93,16 +100,16 @@ def loss(y: "np.ndarray", predicted: "np.ndarray", task: Task) -> float:
     return float(-np.log(np.clip(predicted[np.arange(len(y)), y], 1e-15, 1.0)).mean())
 
 
-def _fit_small(job: Job, clock: Clock) -> _SmallFit:
+def _fit_small(job: Job, clock: Clock, *, tried: bool) -> _SmallFit:
     import numpy as np
 
     rows = spread_rows(job, ROWS)
     small = small_job(job, rows, rounds=ROUNDS)
     text = job.task is Task.LANGUAGE
-    judged, seconds = (TEXT_JUDGED, TEXT_SECONDS) if text else (JUDGED, SECONDS)
+    judged = TEXT_JUDGED if text else TRIED_JUDGED if tried else JUDGED
     new = None if job.val is None else subset(job.val, np.arange(min(judged, job.val.rows)))
     with session(small) as opened:
-        trained = train(opened, clock, seconds)
+        trained = train(opened, clock, TRIED_SECONDS if tried else SECONDS)
         return _SmallFit(
             known=small.train,
             known_predicted=opened.predict(small.train.X),
@@ -114,14 +121,13 @@ def _fit_small(job: Job, clock: Clock) -> _SmallFit:
         )
 
 
-def _did_not_fit(job: Job, message: str) -> list[CheckResult]:
+def _did_not_fit(job: Job, message: str, names: tuple[str, ...]) -> list[CheckResult]:
     what = f"{job.plan.family} ({job.plan.engine}) cannot be fitted to {min(ROWS, job.train.rows):,} rows: {message}"
     finding = _finding(
         "model.does_not_fit", Severity.ERROR, job, what, "Correct architecture.architecture_spec or the data"
     )
-    rest = (SHAPE, PROBABILITIES, BEATS, MEMORISES)
     failed = plain_result(FITS, "model", f"Tried to train on a sample of {job.train.rows:,} rows.", [finding])
-    return [failed, *(not_checked(name, "model", "The model did not fit a sample.") for name in rest)]
+    return [failed, *(not_checked(name, "model", "The model did not fit a sample.") for name in names)]
 
 
 def _check_shape(job: Job, fit: _SmallFit) -> CheckResult:
@@ -159,14 +165,14 @@ def _check_beats(job: Job, fit: _SmallFit) -> CheckResult:
 
     if fit.new is None or fit.new_predicted is None or not np.all(np.isfinite(fit.new_predicted)):
         return not_checked(BEATS, "model", "There are no validation rows with finite predictions to judge on.")
-    if fit.cut_short:
-        return not_checked(BEATS, "model", "The small training did not end within its time.")
     guess = loss(fit.new.y, _guess(fit.known, fit.new, job), job.task)
     reached = loss(fit.new.y, fit.new_predicted, job.task)
     name = _LOSS_NAMES.get(job.task, "log loss")
     saw = f"On {fit.new.rows:,} validation rows: {name} {reached:.4g}, {guess:.4g} for a constant guess."
     if reached < guess or job.plan.family == "dummy" or _names_better(job, fit.new, fit.new_predicted):
         return plain_result(BEATS, "model", saw)
+    if fit.cut_short:
+        return not_checked(BEATS, "model", f"The small training did not end within its time. {saw}")
     what = f"is no better than a constant guess after {fit.known.rows:,} rows ({name} {reached:.4g}, guess {guess:.4g})"
     fix = "The features may say nothing about the target; expect little, or look for a mistake in the data"
     return plain_result(BEATS, "model", saw, [_finding("model.no_better_than_dummy", Severity.WARNING, job, what, fix)])

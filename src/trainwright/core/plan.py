@@ -28,7 +28,8 @@ class ModelPlan:
     engine sets those from the job). ``rounds`` is the ceiling of boosting rounds, trees or epochs; 1 for a model
     fitted in one go. ``patience`` is the family's default for early stopping, in the same unit; 0 means it has none.
     ``options`` holds what is no parameter of the model: ``recipe`` (how a network is trained, see
-    `trainwright.engines.torch.recipe`), ``features`` (what its feature style needs to know), an engine's own switches.
+    `trainwright.engines.torch.recipe`), ``features`` (what its feature style needs to know), ``weights`` (path ->
+    sha256 of files that a network starts from), an engine's own switches.
     ``holds_code`` says that the parameters carry a user's Python code: the model can only be loaded by running it.
     """
 

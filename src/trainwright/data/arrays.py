@@ -8,13 +8,15 @@ MEANS``: equal values give equal texts; the means of 64 stretches, float32 in ba
 
 import base64
 import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainwright.core.errors import DataRefused
 from trainwright.core.findings import Finding, Severity
 from trainwright.data.dataset import Kind
-from trainwright.data.formats import load_npz
+from trainwright.data.formats import STORED, load_arrays, load_npz
 from trainwright.data.image_source import portable, row_name
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 ARRAY = "array"
 MEANS = 64  # assumption: as coarse a look as the thumbnails of images
+IN_MEMORY = 0.5  # assumption: the other half of free memory is for validation rows, weights and activations
 
 
 def read_arrays(path: Path) -> "RawTable | None":
@@ -37,8 +40,7 @@ def read_arrays(path: Path) -> "RawTable | None":
     """
     import pandas as pd
 
-    from trainwright.data.images import IMAGE, known_columns
-    from trainwright.data.read import RawTable, file_facts, table_from_frame
+    from trainwright.data.read import file_facts
 
     arrays = load_npz(path)
     deep = {name: values for name, values in arrays.items() if values.ndim > 2}
@@ -47,6 +49,17 @@ def read_arrays(path: Path) -> "RawTable | None":
     name, values = _only(path, deep)
     beside = {other: one for other, one in arrays.items() if other != name}
     _refuse_uneven(path, name, values, beside)
+    table = table_of_arrays(values, name=name, path=path, beside={key: pd.Series(one) for key, one in beside.items()})
+    return replace(table, files=(file_facts(path, len(values)),))
+
+
+def table_of_arrays(values: "np.ndarray", *, name: str, path: Path, beside: "Mapping[str, pd.Series]") -> "RawTable":
+    """Arrays of two or more dimensions as rows whose values are ``name`` in the file ``path``; one column a series."""
+    import pandas as pd
+
+    from trainwright.data.images import IMAGE, known_columns
+    from trainwright.data.read import RawTable, table_from_frame
+
     images = _are_images(values)
     content, kind = (IMAGE, Kind.IMAGE) if images else (ARRAY, Kind.ARRAY)
     rows = range(len(values))
@@ -59,22 +72,23 @@ def read_arrays(path: Path) -> "RawTable | None":
     frame = pd.DataFrame({key: pd.Series(texts, dtype="str") for key, texts in given.items()})
     findings = [_read(name, values, images=images)]
     if beside:
-        other = table_from_frame(pd.DataFrame({key: pd.Series(one) for key, one in beside.items()}))
+        other = table_from_frame(pd.DataFrame(dict(beside)))
         findings += other.findings
         frame = pd.concat([frame, other.frame], axis=1)
     known = known_columns(source, content, kind)
-    return RawTable(frame=frame, files=(file_facts(path, len(frame)),), findings=tuple(findings), known=known)
+    return RawTable(frame=frame, files=(), findings=tuple(findings), known=known)
 
 
 def rows_of(frame: "pd.DataFrame") -> "np.ndarray":
     """float32 of shape (rows, ...): the arrays of a frame, from their files.
 
+    In memory; those of a user's own data set mapped from a file that is deleted with the array, where they would take
+    more than `IN_MEMORY` of what is free.
+
     Raises:
         DataRefused: they are not there any more, or differ in shape.
     """
-    import numpy as np
-
-    loaded = {source: load_npz(Path(source)) for source in frame["source"].unique()}
+    loaded = {source: load_arrays(Path(source)) for source in frame["source"].unique()}
     found: list[np.ndarray] = []
     for source, path in zip(frame["source"], frame["path"], strict=True):
         name, _, number = path.rstrip("]").partition("[")
@@ -85,7 +99,23 @@ def rows_of(frame: "pd.DataFrame") -> "np.ndarray":
     shapes = sorted({one.shape for one in found})
     if len(shapes) > 1:
         raise DataRefused(f"arrays of one shape are required, and there are {shapes[0]} and {shapes[1]}.")
-    return np.stack(found).astype(np.float32)
+    made = _room((len(found), *shapes[0]), Path(frame["source"].iloc[0]))
+    for at, one in enumerate(found):
+        made[at] = one
+    return made
+
+
+def _room(shape: tuple[int, ...], source: Path) -> "np.ndarray":
+    import math
+    import tempfile
+
+    import numpy as np
+    import psutil
+
+    if source.name != STORED or 4 * math.prod(shape) <= IN_MEMORY * psutil.virtual_memory().available:
+        return np.empty(shape, dtype=np.float32)
+    with tempfile.TemporaryFile(dir=source.parent) as file:
+        return np.asarray(np.memmap(file, dtype=np.float32, mode="w+", shape=shape))
 
 
 def means(texts: "pd.Series") -> "np.ndarray":

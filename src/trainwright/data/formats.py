@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+STORED = "rows.npy"
+"""The file in a run's scratch space that holds the rows of a user's own data set."""
 DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, MemoryError)
 """What zipfile and NumPy raise for damaged archives: among them unknown compression, encryption, a forged shape."""
 
@@ -166,6 +168,23 @@ def load_npz(path: Path) -> "dict[str, np.ndarray]":
         raise DataRefused(f"{path}: an NPZ file is required, and it cannot be read: {error}") from error
     except DAMAGED_ZIP as error:
         raise DataRefused(f"{path}: an NPZ file is required, and it cannot be read: {error}") from error
+
+
+def load_arrays(path: Path) -> "dict[str, np.ndarray]":
+    """The arrays of a file by name: of an NPZ file in memory, of `STORED` mapped (its one array is ``x``).
+
+    Raises:
+        DataRefused: damaged, or not there.
+        ArtifactRefused, ResourceMissing: see `load_npz`.
+    """
+    import numpy as np
+
+    if path.name != STORED:
+        return load_npz(path)
+    try:
+        return {"x": np.load(path, mmap_mode="r", allow_pickle=False)}
+    except (OSError, ValueError) as error:
+        raise DataRefused(f"{path}: the values of the data set are required, and cannot be read: {error}") from error
 
 
 def _npz_columns(path: Path, arrays: "dict[str, np.ndarray]") -> "dict[str, np.ndarray]":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from trainwright.core.errors import DataRefused
 from trainwright.core.image_files import is_hidden, is_image_name, split_zip
-from trainwright.data.formats import DAMAGED_ZIP, load_npz
+from trainwright.data.formats import DAMAGED_ZIP, STORED, load_arrays
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +64,7 @@ def open_source(path: Path) -> Iterator[ImageSource]:
                 f"{path}: a folder, a zip or an image is required, and there is nothing. "
                 "Relative paths start from the spec's folder."
             )
-        yield _Arrays(path) if path.suffix.lower() == ".npz" else _Folder(path)
+        yield _Arrays(path) if path.suffix.lower() == ".npz" or path.name == STORED else _Folder(path)
         return
     try:
         archive = zipfile.ZipFile(found[0])
@@ -154,11 +154,11 @@ class _Zip:
 
 
 class _Arrays:
-    """Images in an array of an NPZ file, uint8 of shape (rows, height, width[, channels]): ``X/00012.ppm`` is a row."""
+    """Images in an array of a file, uint8 of shape (rows, height, width[, channels]): ``X/00012.ppm`` is a row."""
 
     def __init__(self, path: Path) -> None:
         self.place = str(path.absolute())
-        self._arrays = load_npz(path)
+        self._arrays = load_arrays(path)
 
     def listing(self) -> Listing:
         names = [row_name(a, i) for a, rows in self._arrays.items() if rows.ndim > 2 for i in range(len(rows))]

@@ -17,7 +17,8 @@ from trainwright.core.plan import FeatureStyle
 from trainwright.core.seeds import Seeds
 from trainwright.data.dataset import Part, Schema, Target
 from trainwright.data.language import CONTEXT, TEXT
-from trainwright.data.token_features import tokenizer_options
+from trainwright.data.pretrained_tokenizer import read_pretrained
+from trainwright.data.token_features import read_as, tokenizer_options
 from trainwright.data.tokenizers import UNKNOWN, Tokenizer, TokenizerKind, tokenizer_from_json, train_tokenizer
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _FACTS = "features.json"
 _MOST_CHARACTERS = 256  # assumption: with more different characters than bytes have values, byte pairs serve better
 _VOCABULARY = 1_024  # assumption: what a small model can learn from a megabyte of text
 _SMALLEST_PAIRS = 258
+_LOOKED_AT = 100  # assumption: a tokenizer that loses something loses it in one of a hundred stretches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +113,8 @@ def fit(
 ) -> "tuple[Features, np.ndarray]":
     """Learn a tokenizer from one part's text, and give its matrix; a row is as long as its longest needs.
 
-    ``options``: ``tokenizer`` (auto, char or bpe) and ``vocabulary`` (ids at most, byte pairs only).
+    ``options``: ``tokenizer`` (auto, char, bpe, or pretrained with its ``file``) and ``vocabulary`` (ids at most, byte
+    pairs only).
     """
     texts = part.frame[TEXT].tolist()
     tokenizer = _tokenizer(texts, options)
@@ -121,7 +124,8 @@ def fit(
     )
     features = LanguageFeatures(tokenizer=tokenizer, length=longest, findings=())
     X = features.transform(part.frame)
-    findings = (_described(tokenizer, longest), *_unknown(X))
+    lost = _lost(texts, tokenizer) if tokenizer.kind == "pretrained" else _unknown(X)
+    findings = (_described(tokenizer, longest), *lost)
     features = LanguageFeatures(tokenizer=tokenizer, length=longest, findings=findings)
     return cast("Features", features), X
 
@@ -140,6 +144,8 @@ def load(folder: Path, facts: Mapping[str, JsonValue]) -> "Features":
 
 
 def _tokenizer(texts: list[str], options: Mapping[str, JsonValue]) -> Tokenizer:
+    if options.get("tokenizer") == "pretrained":
+        return read_pretrained(Path(str(options["file"])), specials=False)
     auto = options.get("tokenizer", "auto") == "auto"
     different = len(set().union(*texts)) if texts else 0
     chosen: TokenizerKind = "char" if different <= _MOST_CHARACTERS else "bpe"
@@ -153,7 +159,6 @@ def _tokenizer(texts: list[str], options: Mapping[str, JsonValue]) -> Tokenizer:
 
 
 def _described(tokenizer: Tokenizer, length: int) -> Finding:
-    names = {"char": "characters", "word": "words", "bpe": "byte pairs"}
     unseen = ""
     if tokenizer.kind == "char":
         unseen = "A character that training never met is scored as one unknown token, whichever it is."
@@ -161,11 +166,29 @@ def _described(tokenizer: Tokenizer, length: int) -> Finding:
         code="data.tokenizer",
         severity=Severity.INFO,
         where=TEXT,
-        what=f"the text is read as {names[tokenizer.kind]}, {tokenizer.vocabulary} ids learnt from the training part, "
-        f"{length - 1} at a time",
+        what=f"the text is read as {read_as(tokenizer, 'part')}, {length - 1} at a time",
         why=unseen,
         evidence={"tokenizer": tokenizer.kind, "vocabulary": tokenizer.vocabulary, "length": length},
     )
+
+
+def _lost(texts: list[str], tokenizer: Tokenizer) -> list[Finding]:
+    """Stretches that a checkpoint's tokenizer does not give back: lower case, unknown characters."""
+    looked = texts[:_LOOKED_AT]
+    lost = sum(tokenizer.decode(tokenizer.encode(text).tolist()) != text for text in looked)
+    if not lost:
+        return []
+    return [
+        Finding(
+            code="data.tokenizer_loses",
+            severity=Severity.WARNING,
+            where=TEXT,
+            what=f"{lost} of {len(looked)} stretches are not what they were after encoding and decoding",
+            why="The model predicts a simpler text than the one it is judged on, which flatters it.",
+            fix="Use a tokenizer of bytes, or leave tokenizer.json out to learn one",
+            evidence={"stretches": lost, "looked": len(looked)},
+        )
+    ]
 
 
 def _unknown(X: "np.ndarray") -> list[Finding]:

@@ -1,7 +1,6 @@
 """A user's own feature pipeline: a Python builder, a skops file, or steps in YAML."""
 
 import importlib
-import importlib.util
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from trainwright.core.errors import SpecError
 from trainwright.core.registry import unknown
+from trainwright.data.user_code import load_name, output_aside
 
 if TYPE_CHECKING:
     from sklearn.base import TransformerMixin
@@ -65,24 +65,14 @@ def _from_skops(path: Path, origin: str) -> FeaturePipeline:
 
 
 def _from_python(path: Path, function: str, origin: str) -> FeaturePipeline:
-    if not path.is_file():
-        raise SpecError(f"data.feature_pipeline: there is no file {path}. Relative paths start from the spec's folder.")
-    spec = importlib.util.spec_from_file_location(f"_feature_pipeline_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # the user's own code: anything may come
-        raise SpecError(f"data.feature_pipeline: {path} failed to import: {type(error).__name__}: {error}.") from error
-    builder = getattr(module, function, None)
+    builder = load_name(path, function, where="data.feature_pipeline", what="function")
     if not callable(builder):
-        names = tuple(sorted(n for n, v in vars(module).items() if inspect.isfunction(v)))
-        raise SpecError(f"data.feature_pipeline: {path.name}: {unknown('function', function, names)}")
+        raise SpecError(f"data.feature_pipeline: {origin} must be a function, and it is a {type(builder).__name__}.")
 
     def build() -> "TransformerMixin":
         try:
-            transformer = builder()
+            with output_aside():
+                transformer = builder()
         except Exception as error:  # the user's own code: anything may come
             raise SpecError(f"data.feature_pipeline: {origin} failed: {type(error).__name__}: {error}.") from error
         return _check_transformer(transformer, origin)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainwright.core.code_files import is_code
 from trainwright.core.errors import DataRefused, SpecError
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, dumps
@@ -16,6 +17,7 @@ from trainwright.data.images import refuse_without_classes
 from trainwright.data.kinds import ignored_finding
 from trainwright.data.language import load_language
 from trainwright.data.named import Named, named_columns, read_as_text
+from trainwright.data.own_data import read_own, refuse_untrusted
 from trainwright.data.parts import Source, make_parts, seal
 from trainwright.data.read import FileFacts, RawTable, read_table, table_from_frame
 from trainwright.data.target import encode_target, settle_target
@@ -35,10 +37,13 @@ def load_dataset(
     seed: int,
     base: Path,
     frames: "Mapping[str, pd.DataFrame] | None" = None,
+    scratch: Path | None = None,
 ) -> Dataset:
     """Read and split everything the spec names; nothing about features is decided from rows outside training.
 
-    ``frames`` (keys train, val, test) stand in for paths. Relative paths start from ``base``.
+    ``frames`` (keys train, val, test) stand in for paths. Relative paths start from ``base``. ``scratch`` says that the
+    user allowed code: a data set of the user's own may be run, and its values are kept there, as long as the data set
+    that is returned is used.
 
     Raises:
         SpecError: no target, or a column named in the spec that the table does not have.
@@ -46,7 +51,7 @@ def load_dataset(
     """
     if task == Task.LANGUAGE:
         return load_language(data, base=base, frames=frames or {})
-    tables = _read_all(data, base, frames or {})
+    tables = _read_all(data, base, frames or {}, scratch)
     findings = [f for table in tables.values() for f in table.findings]
     fingerprint = _fingerprint({part: table.files for part, table in tables.items()}, base)
     named = named_columns(data, [str(c) for c in tables["train"].frame.columns], tables["train"].known)
@@ -76,7 +81,9 @@ def load_dataset(
     )
 
 
-def _read_all(data: "Data", base: Path, frames: "Mapping[str, pd.DataFrame]") -> dict[str, RawTable]:
+def _read_all(
+    data: "Data", base: Path, frames: "Mapping[str, pd.DataFrame]", scratch: Path | None
+) -> dict[str, RawTable]:
     paths = {"train": data.train_path, "val": data.val_path, "test": data.test_path}
     tables: dict[str, RawTable] = {}
     as_text = set(read_as_text(data))
@@ -84,6 +91,10 @@ def _read_all(data: "Data", base: Path, frames: "Mapping[str, pd.DataFrame]") ->
         path = paths[part]
         if part in frames:
             table = table_from_frame(frames[part], missing_values=data.missing_values, text_columns=as_text)
+        elif path is not None and is_code(path):
+            if scratch is None:
+                refuse_untrusted(path, where=f"data.{part}_path")
+            table = read_own(path, base=base, scratch=scratch / part, where=f"data.{part}_path", with_target=True)
         elif path is not None:
             table = read_table(path, missing_values=data.missing_values, base=base, text_columns=as_text)
         else:

@@ -13,6 +13,7 @@ from trainwright.core.jsonable import JsonValue, dumps
 from trainwright.core.plan import FeatureStyle
 from trainwright.core.seeds import Seeds
 from trainwright.data.dataset import Kind, Part, Schema, Target
+from trainwright.data.pretrained_tokenizer import Pretrained, read_pretrained
 from trainwright.data.tokenizers import KINDS, PAD, Tokenizer, TokenizerKind, tokenizer_from_json, train_tokenizer
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class TokenFeatures:
     @property
     def vocabulary(self) -> int:
         """Number of ids; the separator is the last one."""
-        return self.tokenizer.vocabulary + (len(self.columns) > 1)
+        return self.tokenizer.vocabulary + (len(self.columns) > 1 and not isinstance(self.tokenizer, Pretrained))
 
     @property
     def style(self) -> FeatureStyle:
@@ -67,7 +68,7 @@ class TokenFeatures:
 
     def transform(self, frame: "pd.DataFrame") -> "np.ndarray":
         """Rows of a canonical frame as int32 ids, shape (rows, length); a row without text is all padding."""
-        return padded(_encoded(frame, self.columns, self.tokenizer), self.length)
+        return padded(_encoded(frame, self.columns, self.tokenizer), self.length, self.tokenizer)
 
     def save(self, folder: Path) -> None:
         """Write ``features.json`` into an existing folder; equal features give equal bytes."""
@@ -87,10 +88,12 @@ def fit(
 ) -> "tuple[Features, np.ndarray]":
     """Learn a tokenizer and a length from one part's texts, and give its matrix.
 
-    ``options``: ``tokenizer`` (char, word or bpe), ``vocabulary`` (ids at most) and ``length`` (auto, or a number).
+    ``options``: ``tokenizer`` (char, word, bpe, or pretrained with its ``file``), ``vocabulary`` (ids at most),
+    ``length`` (auto, or a number) and ``longest`` (what auto may take at most).
 
     Raises:
         DataRefused: the table has no text column, or no text in it.
+        ArtifactRefused: the file holds no tokenizer.
     """
     columns = tuple(c.name for c in schema.features if c.kind is Kind.TEXT)
     if not columns:
@@ -98,16 +101,15 @@ def fit(
             "a model of texts needs a text column, and the table has none. "
             "Name it under data.columns.text, or choose another model_type."
         )
-    kind, vocabulary = tokenizer_options(options, default="bpe", vocabulary=_VOCABULARY)
     texts = [text for name in columns for text in part.frame[name].dropna().tolist()]
     if not any(text.strip() for text in texts):
         raise DataRefused(f"the text column {columns[0]!r} holds no text in the training rows.")
-    tokenizer = train_tokenizer(texts, kind=kind, vocabulary=vocabulary)
+    tokenizer = _tokenizer(texts, options)
     rows = _encoded(part.frame, columns, tokenizer)
-    length = _length(rows, options.get("length", "auto"))
+    length = _length(rows, options.get("length", "auto"), int(str(options.get("longest", _LONGEST))))
     findings = [_described(columns, tokenizer, length), *_cut(columns, rows, length), *_ignored(schema, columns)]
     features = TokenFeatures(columns=columns, tokenizer=tokenizer, length=length, findings=tuple(findings))
-    return cast("Features", features), padded(rows, length)
+    return cast("Features", features), padded(rows, length, tokenizer)
 
 
 def load(folder: Path, facts: Mapping[str, JsonValue]) -> "Features":
@@ -138,21 +140,31 @@ def tokenizer_options(
     return cast(TokenizerKind, kind), int(str(options.get("vocabulary", vocabulary)))
 
 
-def padded(rows: "list[np.ndarray]", length: int) -> "np.ndarray":
+def padded(rows: "list[np.ndarray]", length: int, tokenizer: Tokenizer) -> "np.ndarray":
     """Ids of each row, cut or padded on the right to one length: int32 of shape (rows, length)."""
     import numpy as np
 
     X = np.full((len(rows), length), PAD, dtype=np.int32)
     for at, ids in enumerate(rows):
-        kept = ids[:length]
+        kept = tokenizer.cut(ids, length) if isinstance(tokenizer, Pretrained) else ids[:length]
         X[at, : len(kept)] = kept
     return X
+
+
+def _tokenizer(texts: list[str], options: Mapping[str, JsonValue]) -> Tokenizer:
+    if options.get("tokenizer") == "pretrained":
+        return read_pretrained(Path(str(options["file"])), specials=True)
+    kind, vocabulary = tokenizer_options(options, default="bpe", vocabulary=_VOCABULARY)
+    return train_tokenizer(texts, kind=kind, vocabulary=vocabulary)
 
 
 def _encoded(frame: "pd.DataFrame", columns: tuple[str, ...], tokenizer: Tokenizer) -> "list[np.ndarray]":
     import numpy as np
 
-    parts = [[tokenizer.encode(text) for text in frame[name].astype("str").fillna("").tolist()] for name in columns]
+    texts = [frame[name].astype("str").fillna("").tolist() for name in columns]
+    if isinstance(tokenizer, Pretrained):  # it has no id for what stands between columns
+        return [tokenizer.encode("\n".join(one)) for one in zip(*texts, strict=True)]
+    parts = [[tokenizer.encode(text) for text in column] for column in texts]
     if len(parts) == 1:
         return parts[0]
     between = np.array([tokenizer.vocabulary], dtype=np.int32)
@@ -162,21 +174,27 @@ def _encoded(frame: "pd.DataFrame", columns: tuple[str, ...], tokenizer: Tokeniz
     ]
 
 
-def _length(rows: "list[np.ndarray]", wanted: JsonValue) -> int:
+def _length(rows: "list[np.ndarray]", wanted: JsonValue, longest: int) -> int:
     if wanted != "auto":
         return max(int(str(wanted)), 1)
     lengths = sorted(len(ids) for ids in rows)
-    return max(min(lengths[math.ceil(_SHARE * len(lengths)) - 1], _LONGEST), 1)
+    return max(min(lengths[math.ceil(_SHARE * len(lengths)) - 1], _LONGEST, longest), 1)
+
+
+def read_as(tokenizer: Tokenizer, learnt_from: str) -> str:
+    """What a tokenizer makes of a text, for people."""
+    if tokenizer.kind == "pretrained":
+        return f"tokens of the checkpoint's own tokenizer, which has {tokenizer.vocabulary} ids"
+    names = {"char": "characters", "word": "words", "bpe": "byte pairs"}
+    return f"{names[tokenizer.kind]}, {tokenizer.vocabulary} ids learnt from the training {learnt_from}"
 
 
 def _described(columns: tuple[str, ...], tokenizer: Tokenizer, length: int) -> Finding:
-    names = {"char": "characters", "word": "words", "bpe": "byte pairs"}
     return Finding(
         code="data.tokenizer",
         severity=Severity.INFO,
         where=", ".join(columns),
-        what=f"texts are read as {names[tokenizer.kind]}, {tokenizer.vocabulary} ids learnt from the training rows, "
-        f"{length} a row",
+        what=f"texts are read as {read_as(tokenizer, 'rows')}, {length} a row",
         evidence={"tokenizer": tokenizer.kind, "vocabulary": tokenizer.vocabulary, "length": length},
     )
 

@@ -17,8 +17,9 @@ from trainwright.core.jsonable import JsonValue
 if TYPE_CHECKING:
     import numpy as np
 
-TokenizerKind: TypeAlias = Literal["char", "word", "bpe"]
+TokenizerKind: TypeAlias = Literal["char", "word", "bpe", "pretrained"]
 KINDS: tuple[str, ...] = get_args(TokenizerKind)
+"""All but the last are learnt; that one is `trainwright.data.pretrained_tokenizer`."""
 
 PAD, UNKNOWN = 0, 1
 FIRST = 2
@@ -205,6 +206,10 @@ def tokenizer_from_json(stored: Mapping[str, JsonValue]) -> Tokenizer:
         if list(characters) != sorted(set(characters)):
             raise ValueError("the characters of the tokenizer are not ascending")
         return Characters(characters)
+    if kind == "pretrained":
+        from trainwright.data.pretrained_tokenizer import Pretrained
+
+        return Pretrained(str(stored["text"]), specials=bool(stored["specials"]))
     if kind == "word":
         return Words(tuple(str(word) for word in cast("list[str]", stored["words"])))
     if kind != "bpe":

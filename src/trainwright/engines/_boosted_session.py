@@ -34,6 +34,8 @@ class BoostedSession(ABC):
     counted in rounds tried, which is what the plan and the driver count.
     """
 
+    keeps_predictions = True
+
     def __init__(self, job: Job, *, version: str, policy: ResumePolicy, unit: int, keeps_every_round: bool) -> None:
         self.keeps_every_round = keeps_every_round
         self._job = job

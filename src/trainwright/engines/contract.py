@@ -8,17 +8,20 @@ An engine is one module with these names::
     def open(job: Job) -> Session
     def load(folder: Path) -> Model                   # what Session.export wrote
 
+Three things more are optional: ``choose_threads(job, cores) -> (int, Finding)`` measures how many threads train a job
+fastest, `ChoosesDevice` settles ``device: auto``, and `Experiments` tries an untrained model.
+
 The session yields, the driver decides: a session never stops early, never evaluates, never writes except where told.
 It imports its framework inside functions.
 """
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
-from trainwright.core.findings import Finding
+from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import ModelPlan
 from trainwright.core.seeds import Seeds
@@ -158,6 +161,52 @@ class ModelFacts:
     importance_kind: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """What one experiment on an untrained model came to.
+
+    ``passed`` is None where it could not be made, and ``saw`` then says why. Where it failed, ``what`` is wrong and
+    ``fix`` says what to look at; ``severity`` is that of the failure.
+    """
+
+    name: str
+    passed: bool | None
+    saw: str
+    what: str = ""
+    fix: str = ""
+    severity: Severity = Severity.ERROR
+    seconds: float = 0.0
+
+
+@runtime_checkable
+class Experiments(Protocol):
+    """An engine whose untrained models can be tried. Every experiment is a check of its own, which a spec may lift."""
+
+    EXPERIMENTS: tuple[str, ...]
+    """All names, in the order they are made."""
+
+    def sanity(self, job: Job) -> Sequence[Experiment]:
+        """Make those that mean something for this job; a model of usual size takes a few seconds.
+
+        Raises:
+            SpecError, ResourceMissing: there is no model to try: the spec is wrong, or memory or a device is missing.
+        """
+        ...
+
+
+@runtime_checkable
+class ChoosesDevice(Protocol):
+    """An engine that trains on more than the CPU."""
+
+    def choose_device(self, wanted: str) -> tuple[str, Finding | None]:
+        """The device of that name, or the best one here for ``auto``, which is said.
+
+        Raises:
+            SpecError: it is not there; the message says why.
+        """
+        ...
+
+
 class Model(Protocol):
     """A trained model that only predicts."""
 
@@ -185,6 +234,20 @@ class Tells(Protocol):
         ...
 
 
+@runtime_checkable
+class Snapshots(Protocol):
+    """A session whose state can be written while it trains on."""
+
+    def state_bytes(self) -> int:
+        """About how much `Session.save` writes."""
+        ...
+
+    def snapshot(self) -> Callable[[Path], None]:
+        """Copy the state to host memory now; the result writes what `Session.save` would have written, on any thread.
+        It takes up nothing of the session."""
+        ...
+
+
 def findings_of(session: "Session") -> tuple[Finding, ...]:
     """What a session has found; nothing where it has no such method."""
     return tuple(session.findings()) if isinstance(session, Tells) else ()
@@ -195,6 +258,9 @@ class Session(Protocol):
 
     keeps_every_round: bool
     """Whether any earlier round can be predicted from and exported (boosters): the driver keeps no copy of the best."""
+
+    keeps_predictions: bool
+    """Whether `predict_part` goes on from kept scores (boosters), so that it costs little at any number of rows."""
 
     def units(self) -> Iterator[Unit]:
         """Train on from the present position, a unit at a time, until the plan's rounds are done.

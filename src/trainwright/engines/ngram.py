@@ -155,6 +155,7 @@ class Counting:
     """One training: it counts, and is done."""
 
     keeps_every_round = False
+    keeps_predictions = False
 
     def __init__(self, job: Job) -> None:
         if job.val is not None and job.val.X.shape[1] != job.train.X.shape[1]:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from trainwright.core.jsonable import JsonValue
+from trainwright.core.packages import needs_package
 from trainwright.core.plan import ModelPlan
 from trainwright.core.tasks import TABLE_TASKS, Task
 from trainwright.engines._boosted_session import BoostedSession, TreeFacts
-from trainwright.engines._native_errors import needs_package, parsing_errors, training_errors
+from trainwright.engines._native_errors import parsing_errors, training_errors
 from trainwright.engines._native_files import ModelFile
 from trainwright.engines._predictions import check_columns, is_sparse, normalised, two_columns
 from trainwright.engines._unit_size import rounds_per_unit

@@ -6,8 +6,9 @@ from dataclasses import replace
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import FeatureStyle, ModelPlan
 from trainwright.core.tasks import TABLE_TASKS
+from trainwright.families import _image_words as image
 from trainwright.families import _network_words as words
-from trainwright.families._param_rules import LIST, choice, whole
+from trainwright.families._param_rules import whole
 from trainwright.families.contract import ParamProblem, Range, Request
 
 ENGINES = ("torch",)
@@ -39,18 +40,13 @@ _TRAINING = words.Training(
     optimizer={"name": "sgd", "momentum": 0.9, "nesterov": True},
     scheduler={"name": "one_cycle", "warmup": 0.25},
 )
-_INPUT = ("image_size", "channels")
-"""Parameters of the features, not of the network; both may be ``auto``."""
-_SMALLEST, _LARGEST = 8, 1024  # pixels a side (assumption: beyond, another network is called for)
-_CROP = 8  # He et al. 2016: 4 of 32 pixels
 _KNOWN = words.vocabulary(
     "cnn",
     rules={
         "width": words.WIDTH,
         "depth": whole(0),
         "dropout": words.DROPOUT,
-        "image_size": LIST,
-        "channels": choice(1, 3),
+        **image.RULES,
     },
     aliases={
         "size": "image_size",
@@ -80,38 +76,22 @@ def defaults(request: Request) -> dict[str, JsonValue]:
 def problems(params: Mapping[str, JsonValue], request: Request) -> list[ParamProblem]:
     """All that is wrong with user parameters."""
     given = {
-        name: value for name, value in params.items() if not (_KNOWN.canonical(name) in _INPUT and value == "auto")
+        name: value for name, value in params.items() if not (_KNOWN.canonical(name) in image.INPUT and value == "auto")
     }
     found = words.check(_KNOWN, given, request)
-    size = _KNOWN.translate(given)[0].get("image_size", [_SMALLEST, _SMALLEST])
-    good = isinstance(size, list | tuple) and len(size) == 2
-    if good and isinstance(size, list | tuple):
-        good = all(type(side) is int and _SMALLEST <= side <= _LARGEST for side in size)
-    if not good:
-        what = f"must be [height, width] from {_SMALLEST} to {_LARGEST} pixels, got {size!r}"
-        found = [p for p in found if p.name != "image_size"]
-        found.append(ParamProblem(name="image_size", what=what, fix="write auto, or for example [64, 64]"))
-    return found
+    wrong = image.size_problems(_KNOWN.translate(given)[0].get("image_size"))
+    return [p for p in found if p.name != "image_size" or not wrong] + wrong
 
 
 def build(params: Mapping[str, JsonValue], request: Request) -> ModelPlan:
     """User parameters over the defaults; what is done to training images goes by what is known of them."""
     values = words.merged(_KNOWN, params, defaults(request))
-    network = {name: value for name, value in values.items() if name not in _INPUT}
+    network = {name: value for name, value in values.items() if name not in image.INPUT}
     plan = words.network_plan("cnn", network, request, _TRAINING, FEATURES)
     recipe = plan.options["recipe"]
     assert isinstance(recipe, Mapping)
     options: dict[str, JsonValue] = {
-        "recipe": {**recipe, "augment": _augment(values, request)},
+        "recipe": {**recipe, "augment": image.augment(values, request)},
         "features": {"size": values["image_size"], "channels": values["channels"]},
     }
     return replace(plan, options=options)
-
-
-def _augment(values: Mapping[str, JsonValue], request: Request) -> dict[str, JsonValue]:
-    """Grey images are often digits, letters or scans, where left and right matter: only colour images are flipped."""
-    channels, height, width = request.image or (3, 32, 32)
-    size, asked = values["image_size"], values["channels"]
-    if isinstance(size, list | tuple):
-        height, width = (int(str(side)) for side in size)
-    return {"flip": (asked if asked != "auto" else channels) == 3, "crop": min(height, width) // _CROP}

@@ -32,7 +32,8 @@ class Request:
 
     ``rows`` and ``columns`` count training rows and feature columns (0 when not known yet, as while a spec is only
     being checked). ``target_is_count`` says that a regression target holds non-negative integers. ``image`` is the
-    (channels, height, width) that images will have, empty where rows are none or nothing is known yet.
+    (channels, height, width) that images will have, empty where rows are none or nothing is known yet. ``base`` is the
+    folder that relative paths in parameters start from. ``estimator`` is what a spelled ``model_type`` names.
     """
 
     task: Task
@@ -43,6 +44,7 @@ class Request:
     target_is_count: bool = False
     estimator: str = ""
     image: tuple[int, ...] = ()
+    base: str = ""
 
 
 NO_EFFECT = "has no effect"

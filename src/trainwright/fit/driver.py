@@ -10,27 +10,26 @@ Patience, budget, signals and the choice of the best round live here and are sav
 none of it, so every engine stops, resumes and reports alike.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainwright.core.errors import ArtifactRefused, TrainingFailed
-from trainwright.core.events import Evaluated, Finished, Saved, Started, Trained
+from trainwright.core.events import Evaluated, Finished, Started, Trained
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
-from trainwright.core.metrics import Metric, loss_metric, monitor
-from trainwright.doctor.symptoms import non_finite
+from trainwright.core.metrics import Metric
+from trainwright.doctor.symptoms import Waits, non_finite, starved
 from trainwright.engines.contract import Job, Session, Unit, findings_of
+from trainwright.fit.judge import Judge
 from trainwright.fit.recorder import Recorder
+from trainwright.fit.saving import Saver
 from trainwright.fit.stop import StopRequest
-from trainwright.run.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
+from trainwright.run.checkpoints import Checkpoint, read_checkpoint
 
 if TYPE_CHECKING:
     import numpy as np
-
-_TRAIN_SAMPLE_ROWS = 20_000  # assumption: enough for a curve (AUC standard error below 0.005), cheap at every unit
-_LARGE_TRAIN_EVERY = 5  # assumption: on larger tables the training curve needs a point in five units, not in each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +37,8 @@ class Rules:
     """What ends a training.
 
     ``patience`` rounds without ``watch`` getting better by more than ``min_delta`` stop it (0: never). ``deadline_s``
-    is a reading of the clock after which no further unit begins. ``checkpoint_every_s`` seconds pass between saves.
+    is a reading of the clock after which no further unit begins. ``checkpoint_every_s`` seconds pass between saves, of
+    which the newest ``keep_checkpoints`` stay.
     """
 
     watch: Metric
@@ -47,6 +47,7 @@ class Rules:
     min_delta: float = 0.0
     deadline_s: float | None = None
     checkpoint_every_s: float = 30.0
+    keep_checkpoints: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +74,15 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """A finished training. ``rounds`` is the selected round; the session stands ready to predict from it."""
+    """A finished training. ``rounds`` is the selected round; the session stands ready to predict from it.
+
+    ``findings`` were recorded while it was trained: what the engine chose or fell back to, what the driver saw.
+    """
 
     session: Session
     rounds: int
     progress: Progress
+    findings: tuple[Finding, ...] = ()
 
     def predict(self, X: "np.ndarray") -> "np.ndarray":
         """Predictions of the selected model."""
@@ -86,44 +91,6 @@ class Fitted:
     def export(self, folder: Path) -> None:
         """Write the selected model."""
         self.session.export(folder, rounds=self.rounds if self.session.keeps_every_round else None)
-
-    def findings(self) -> tuple[Finding, ...]:
-        """What the engine chose or fell back to while it trained."""
-        return findings_of(self.session)
-
-
-class Judge:
-    """Computes the watched metrics of a session on validation rows and on a fixed sample of training rows."""
-
-    def __init__(self, job: Job, rules: Rules) -> None:
-        loss = loss_metric(job.task)
-        self.metrics = tuple({m.name: m for m in (rules.watch, rules.primary, loss)}.values())
-        rows = job.train.rows
-        self._sample: np.ndarray | None = None
-        y = job.train.y
-        if rows > _TRAIN_SAMPLE_ROWS:
-            picked = job.seeds.generator("train sample").choice(rows, _TRAIN_SAMPLE_ROWS, replace=False)
-            self._sample = picked
-            y = y[picked]
-        self._train = {m.name: monitor(m, y, None) for m in self.metrics}
-        self._val = {m.name: monitor(m, job.val.y, job.val.weight) for m in self.metrics} if job.val else {}
-
-    def judge(self, session: Session, unit_number: int, *, last: bool) -> tuple[dict[str, dict[str, float]], bool]:
-        """Metrics by part, and whether all predictions were finite."""
-        import numpy as np
-
-        found: dict[str, dict[str, float]] = {}
-        finite = True
-        if self._val:
-            predicted = session.predict_part("val")
-            finite = bool(np.isfinite(predicted).all())
-            found["val"] = {name: compute(predicted) for name, compute in self._val.items()} if finite else {}
-        if finite and (self._sample is None or last or unit_number % _LARGE_TRAIN_EVERY == 1):
-            predicted = session.predict_part("train")
-            sample = predicted if self._sample is None else predicted[self._sample]
-            finite = bool(np.isfinite(sample).all())
-            found["train"] = {name: compute(sample) for name, compute in self._train.items()} if finite else {}
-        return found, finite
 
 
 def fit(
@@ -156,6 +123,7 @@ def fit(
         session.restore(resume_from.engine_folder)
         progress = _progress_from(resume_from.state)
     recorder.emit(progress.rounds, Started(stage=stage, facts=_facts(job, rules)))
+    saver = Saver(session, checkpoints, recorder, keep=rules.keep_checkpoints)
     loop = _Loop(
         session=session,
         job=job,
@@ -163,23 +131,28 @@ def fit(
         stage=stage,
         recorder=recorder,
         stop=stop,
-        checkpoints=checkpoints,
+        saver=saver,
         resumable=resumable,
         log_position=log_position,
-        judge=Judge(job, rules),
+        judge=Judge(session, job, (rules.watch, rules.primary)),
         saved_s=recorder.clock.elapsed(),
         ends_early=ends_early,
     )
-    progress = loop.run(progress)
+    try:
+        progress = loop.run(progress)
+        saver.settle()
+        loop.hear(progress.rounds)
+    finally:
+        saver.close()
     choose = bool(rules.patience) and progress.best_value is not None
-    selected = progress.best_rounds if choose else progress.rounds
     if choose and not session.keeps_every_round and not progress.is_best:
-        _go_back_to_best(session, checkpoints)
+        progress = _back_at_best(session, checkpoints, progress)
+    selected = progress.best_rounds if choose else progress.rounds
     facts: dict[str, JsonValue] = {"rounds": progress.rounds, "selected": selected}
     if progress.step:
         facts |= {"step": progress.step, "selected_step": progress.best_step if choose else progress.step}
     recorder.emit(progress.rounds, Finished(stage=stage, reason=progress.reason, facts=facts))
-    return Fitted(session=session, rounds=selected, progress=progress)
+    return Fitted(session=session, rounds=selected, progress=progress, findings=tuple(loop.told))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -192,13 +165,15 @@ class _Loop:
     stage: str
     recorder: Recorder
     stop: StopRequest
-    checkpoints: Path
+    saver: Saver
     resumable: bool
     log_position: Callable[[], int]
     judge: Judge
     saved_s: float
     ends_early: Callable[[int, float], bool]
     pruned: bool = False
+    waits: Waits = field(default_factory=Waits)
+    told: list[Finding] = field(default_factory=list)
 
     def run(self, progress: Progress) -> Progress:
         """Turn until a reason to stop is found, and name it."""
@@ -206,6 +181,8 @@ class _Loop:
             return progress
         for unit in self.session.units():
             self.recorder.emit(unit.rounds, _trained(unit, self.job.plan.unit))
+            self.saver.look()
+            self._listen(unit)
             progress = replace(progress, rounds=unit.rounds, step=unit.step, units=progress.units + 1)
             progress = self._looked_at(progress, unit)
             if self.resumable and (progress.reason or self._due()):
@@ -215,6 +192,22 @@ class _Loop:
             if progress.reason:
                 return progress
         return replace(progress, reason="rounds")
+
+    def _listen(self, unit: Unit) -> None:
+        """Record what there is to be said after a unit; that it waits for its data, where it does."""
+        self.waits, starving = starved(self.waits, unit.values, unit.seconds, step=unit.rounds, stage=self.stage)
+        self.tell([] if starving is None else [starving], unit.rounds)
+        self.hear(unit.rounds)
+
+    def hear(self, step: int) -> None:
+        """Record what the session and the saver have to say."""
+        self.tell([*findings_of(self.session), *self.saver.findings], step)
+
+    def tell(self, findings: Sequence[Finding], step: int) -> None:
+        """Record findings that were not told before."""
+        fresh = [f for f in findings if f not in self.told]
+        self.told += fresh
+        self.recorder.found(fresh, step=step)
 
     def _looked_at(self, progress: Progress, unit: Unit) -> Progress:
         """Evaluated where the unit is whole or the budget ends the training in it; with the reason to stop, if any."""
@@ -234,7 +227,7 @@ class _Loop:
     def _evaluated(self, progress: Progress, *, last: bool) -> Progress:
         began = self.recorder.clock.elapsed()
         last = last or progress.rounds >= self.job.plan.rounds
-        metrics, finite = self.judge.judge(self.session, progress.units, last=last)
+        metrics, finite = self.judge.judge(progress.units, last=last)
         self._refuse_non_finite({}, progress, predictions_finite=finite)
         value = metrics.get("val", {}).get(self.rules.watch.name)
         better = value is not None and _better(value, progress.best_value, self.rules)
@@ -269,17 +262,14 @@ class _Loop:
             "progress": to_json(asdict(replace(progress, reason=reason))),
             "log_bytes": self.log_position(),
         }
-        written = write_checkpoint(self.checkpoints, name, state, self.session.save)
+        label = f"{progress.rounds:06d}" + (f"-{progress.step:08d}" if progress.step else "")
+        self.saver.save(name, why, state, step=progress.rounds, label=label, at_once=bool(progress.reason))
         self.saved_s = self.recorder.clock.elapsed() if name == "last" else self.saved_s
-        self.recorder.emit(
-            progress.rounds,
-            Saved(
-                path=f"checkpoints/{name}", reason=why, size_bytes=written.size_bytes, seconds=round(written.seconds, 6)
-            ),
-        )
 
 
-def _go_back_to_best(session: Session, checkpoints: Path) -> None:
+def _back_at_best(session: Session, checkpoints: Path, progress: Progress) -> Progress:
+    """The session at its best round, which is the one that was saved: a training that was killed, and by its budget
+    did not come as far again, may find a later one there than it knows of."""
     best = read_checkpoint(checkpoints, "best")
     if best is None:
         raise ArtifactRefused(
@@ -287,6 +277,8 @@ def _go_back_to_best(session: Session, checkpoints: Path) -> None:
             f"Delete {checkpoints} and resume: training then starts over."
         )
     session.restore(best.engine_folder)
+    saved = _progress_from(best.state)
+    return replace(progress, best_rounds=saved.best_rounds, best_step=saved.best_step, best_value=saved.best_value)
 
 
 def _better(value: float, best: float | None, rules: Rules) -> bool:

@@ -28,10 +28,14 @@ STAGE = "fit"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A fit to be done by workers. ``started_s`` is the machine's monotonic clock when the run began."""
+    """A fit to be done by workers that share it by ``strategy``.
+
+    ``started_s`` is the machine's monotonic clock when the run began.
+    """
 
     job: Job
     rules: Rules
+    strategy: str
     started_s: float
 
 
@@ -82,8 +86,12 @@ def write_order(run: Path, order: Order) -> None:
         "min_delta": rules.min_delta,
         "deadline_s": rules.deadline_s,
         "checkpoint_every_s": rules.checkpoint_every_s,
+        "keep_checkpoints": rules.keep_checkpoints,
     }
-    write_json(folder / "order.json", {"job": values, "rules": told, "started_s": order.started_s})
+    write_json(
+        folder / "order.json",
+        {"job": values, "rules": told, "strategy": order.strategy, "started_s": order.started_s},
+    )
 
 
 def read_order(run: Path) -> Order:
@@ -114,8 +122,9 @@ def read_order(run: Path) -> Order:
         min_delta=told["min_delta"],
         deadline_s=told["deadline_s"],
         checkpoint_every_s=told["checkpoint_every_s"],
+        keep_checkpoints=told["keep_checkpoints"],
     )
-    return Order(job=job, rules=rules, started_s=document["started_s"])
+    return Order(job=job, rules=rules, strategy=document["strategy"], started_s=document["started_s"])
 
 
 def write_outcome(run: Path, findings: tuple[Finding, ...], error: TrainwrightError | None) -> None:

@@ -5,6 +5,7 @@ import importlib.util
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from trainwright.core import registry
@@ -15,8 +16,8 @@ from trainwright.core.metrics import Metric, default_metric, find, loss_metric
 from trainwright.core.plan import ModelPlan
 from trainwright.core.tasks import TABLE_TASKS, Task
 from trainwright.data.dataset import Kind
-from trainwright.engines.contract import Capabilities
-from trainwright.families import _own
+from trainwright.engines.contract import Capabilities, ChoosesDevice
+from trainwright.families import _hf, _own, _spelled
 from trainwright.families.contract import Family, ParamProblem, Request
 from trainwright.fit.recipe import with_training
 from trainwright.spec.loop import LOOP_KEYS
@@ -72,7 +73,7 @@ class Plan:
 
 
 def family_of(spec: "Spec") -> tuple[str, str]:
-    """The family's name, and the import path of ``sklearn.x.Estimator`` or the spelling of ``./my_model.py:Net``.
+    """The family's name, and what the spelling names: ``sklearn.x.Estimator``, ``./my_model.py:Net``, ``timm/NAME``.
 
     Raises:
         SpecError: no family has that name.
@@ -86,8 +87,8 @@ def family_of(spec: "Spec") -> tuple[str, str]:
         if spec.training.framework in _FRAMEWORK_FAMILY:
             return _FRAMEWORK_FAMILY[spec.training.framework], ""
         return next(family for family, module in _AUTO_FAMILY if importlib.util.find_spec(module) is not None), ""
-    if _own.is_file(wanted):
-        return _own.NAME, wanted
+    if (spelled := _spelled.family_of(wanted)) is not None:
+        return spelled, wanted
     name = re.sub(r"[\s-]+", "_", wanted.lower())
     if name not in registry.names("families"):
         raise SpecError(registry.unknown("model_type", wanted, registry.names("families")))
@@ -99,15 +100,15 @@ def framework_of(engine: str) -> str:
     return next((name for name, folder in _FRAMEWORK_ENGINE.items() if folder == engine), engine)
 
 
-def is_code(model_type: str) -> bool:
+def is_model_code(model_type: str) -> bool:
     """Whether the model is Python code of the user's own."""
-    return _own.is_file(model_type)
+    return _spelled.family_of(model_type.strip()) == _own.NAME
 
 
 def load_family(name: str) -> Family:
     """The family module of that name."""
-    if name == _own.NAME:
-        return cast(Family, _own)
+    if name in _spelled.FAMILIES:
+        return _spelled.FAMILIES[name]
     return cast(Family, registry.load("families", name))
 
 
@@ -146,23 +147,27 @@ def _judge_family(loaded: "LoadedSpec", name: str, estimator: str) -> Iterable["
         return
     try:
         capabilities = engine_capabilities(family.ENGINES[0])
-        if (device := spec.training.device) not in ("auto", *capabilities.devices):
+        device = spec.training.device
+        if device.partition(":")[0] not in ("auto", *capabilities.devices):
             yield loaded.mistake(
                 "training.device",
                 f"{name} trains on {', '.join(capabilities.devices)} here, not on {device}",
                 "write auto or cpu",
             )
         yield from _judge_keys(loaded, family, name, tasks[0], capabilities)
-        for problem in _problems_of_all(family, spec, tasks, located(loaded, estimator)):
+        for problem in _problems_of_all(family, spec, tasks, _located(loaded, estimator), loaded.base):
             place = f"architecture.architecture_spec.{problem.name}" if problem.name else "architecture.model_type"
             yield loaded.mistake(place, problem.what, problem.fix)
     except SpecError as error:
         yield loaded.mistake("architecture.model_type", error.message)
 
 
-def located(loaded: "LoadedSpec", estimator: str) -> str:
-    """An own model's file as a path of this process; anything else as it is."""
-    if not _own.is_file(estimator):
+def _located(loaded: "LoadedSpec", estimator: str) -> str:
+    """An own model's file, or a checkpoint, as a path of this process; anything else as it is."""
+    family = _spelled.family_of(estimator)
+    if family == _hf.NAME:
+        return str(loaded.resolve_path(estimator.removeprefix(_hf.PREFIX)))
+    if family != _own.NAME:
         return estimator
     path, _, name = estimator.rpartition(":")
     return f"{loaded.resolve_path(path)}:{name}"
@@ -194,13 +199,15 @@ def _at(training: "Training", path: str) -> object:
     return value
 
 
-def _problems_of_all(family: Family, spec: "Spec", tasks: list[Task], estimator: str) -> list[ParamProblem]:
+def _problems_of_all(family: Family, spec: "Spec", tasks: list[Task], estimator: str, base: Path) -> list[ParamProblem]:
     """The problems that a user's parameters have whatever the task turns out to be."""
     params = cast(Mapping[str, JsonValue], spec.architecture.architecture_spec)
     by_task: list[list[ParamProblem]] = []
     for task in tasks:
         classes = {Task.BINARY: 2, Task.MULTICLASS: 3}.get(task, 0)
-        request = Request(task=task, num_classes=classes, rounds=spec.training.limit, estimator=estimator)
+        request = Request(
+            task=task, num_classes=classes, rounds=spec.training.limit, estimator=estimator, base=str(base)
+        )
         by_task.append(family.problems(params, request))
     return min(by_task, key=len)
 
@@ -250,11 +257,10 @@ def make_plan(loaded: "LoadedSpec", dataset: "Dataset", *, threads: int, simpler
         name = "lightgbm"
         model = plan_model(name, {}, dataset, rounds=spec.training.limit)
     else:
-        where = located(loaded, estimator)
-        model = plan_model(name, params, dataset, rounds=spec.training.limit, estimator=where, loaded=loaded)
+        model = plan_model(name, params, dataset, rounds=spec.training.limit, estimator=estimator, loaded=loaded)
     if simpler is None:
         model = with_training(model, spec.training)
-    findings = []
+    device, findings = _device(loaded, model.engine)
     if spec.architecture.model_type == "auto" and simpler is None:
         findings.append(
             Finding(
@@ -274,26 +280,30 @@ def make_plan(loaded: "LoadedSpec", dataset: "Dataset", *, threads: int, simpler
         patience=patience,
         min_delta=min_delta,
         threads=threads,
-        device="cpu" if spec.training.device == "auto" else spec.training.device,
+        device=device,
         class_weight=spec.training.class_weight,
         findings=tuple(findings),
     )
 
 
-def request_for(dataset: "Dataset", *, rounds: int | None = None, estimator: str = "") -> Request:
-    """What a family needs to know of a data set."""
-    from trainwright.data.image_features import image_shape
+def _device(loaded: "LoadedSpec", engine: str) -> tuple[str, list[Finding]]:
+    """Where the model is trained, and what is to be said of the choice.
 
-    return Request(
-        task=dataset.target.task,
-        num_classes=dataset.target.num_classes,
-        rows=len(dataset.train),
-        columns=len(dataset.schema.features),
-        rounds=rounds,
-        target_is_count=dataset.target.is_count,
-        estimator=estimator,
-        image=image_shape(dataset.train, dataset.schema),
-    )
+    Raises:
+        SpecError: the device asked for is not there; with the position in the spec.
+    """
+    from trainwright.spec.load import spec_error
+
+    module, wanted = registry.load("engines", engine), loaded.spec.training.device
+    if not isinstance(module, ChoosesDevice):
+        return wanted if wanted in engine_capabilities(engine).devices else "cpu", []
+    try:
+        device, finding = module.choose_device(wanted)
+    except SpecError as error:
+        what = error.message.rstrip(".").removeprefix("training.device: ")
+        fix = "Write auto for the best device there is, or cpu"
+        raise spec_error([loaded.mistake("training.device", what, fix)]) from error
+    return device, [] if finding is None else [finding]
 
 
 def _is_free(spec: "Spec") -> bool:
@@ -333,7 +343,7 @@ def plan_model(
     """
     family = load_family(name)
     task = dataset.target.task
-    request = request_for(dataset, rounds=rounds, estimator=estimator)
+    request = request_of(dataset, rounds=rounds, estimator=estimator, loaded=loaded)
     problems = family.problems(params, request)
     if task not in family.TASKS:
         problems = [ParamProblem(name="", what=f"{name} has no {task.value} model", fix="choose another family")]
@@ -341,6 +351,25 @@ def plan_model(
         raise _parameter_error(problems, loaded)
     registry.load("engines", family.ENGINES[0]).version()
     return family.build(params, request)
+
+
+def request_of(
+    dataset: "Dataset", *, rounds: int | None, estimator: str = "", loaded: "LoadedSpec | None" = None
+) -> Request:
+    """What a family is told about a data set; ``estimator`` is what the spec's spelling names."""
+    from trainwright.data.image_features import image_shape
+
+    return Request(
+        task=dataset.target.task,
+        num_classes=dataset.target.num_classes,
+        rows=len(dataset.train),
+        columns=len(dataset.schema.features),
+        rounds=rounds,
+        target_is_count=dataset.target.is_count,
+        estimator=estimator if loaded is None else _located(loaded, estimator),
+        image=image_shape(dataset.train, dataset.schema),
+        base="" if loaded is None else str(loaded.base),
+    )
 
 
 def _parameter_error(problems: list[ParamProblem], loaded: "LoadedSpec | None") -> TrainwrightError:

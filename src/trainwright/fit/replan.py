@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from trainwright.core.jsonable import JsonValue
 from trainwright.families.contract import NO_EFFECT, SAME, Family, Request
-from trainwright.fit.plan import Plan, family_of, load_family, located, plan_model, request_for, stopping_rule
+from trainwright.fit.plan import Plan, family_of, load_family, plan_model, request_of, stopping_rule
 from trainwright.fit.recipe import with_training
 
 if TYPE_CHECKING:
@@ -22,8 +22,15 @@ def replanned(plan: Plan, loaded: "LoadedSpec", dataset: "Dataset", params: Mapp
     """
     training = loaded.spec.training
     merged = {**_fixed(loaded), **with_effect(plan, loaded, dataset, params)}
-    family, where = plan.model.family, _where(plan, loaded)
-    model = with_training(plan_model(family, merged, dataset, rounds=training.limit, estimator=where), training)
+    made = plan_model(
+        plan.model.family,
+        merged,
+        dataset,
+        rounds=training.limit,
+        estimator=_estimator(plan, loaded),
+        loaded=loaded,
+    )
+    model = with_training(made, training)
     watch, patience, min_delta = stopping_rule(loaded, dataset.target.task, plan.primary, model)
     return replace(plan, model=model, watch=watch, patience=patience, min_delta=min_delta)
 
@@ -32,7 +39,7 @@ def with_effect(
     plan: Plan, loaded: "LoadedSpec", dataset: "Dataset", params: Mapping[str, JsonValue]
 ) -> dict[str, JsonValue]:
     """The parameters without those that do nothing beside the others, as a condition (`when`) would have done."""
-    request = request_for(dataset, rounds=loaded.spec.training.limit, estimator=_where(plan, loaded))
+    request = request_of(dataset, rounds=loaded.spec.training.limit, estimator=_estimator(plan, loaded), loaded=loaded)
     problems = load_family(plan.model.family).problems({**_fixed(loaded), **params}, request)
     idle = {p.name for p in problems if p.what.startswith(NO_EFFECT)}
     return {name: value for name, value in params.items() if name not in idle}
@@ -60,7 +67,7 @@ def _fixed(loaded: "LoadedSpec") -> Mapping[str, JsonValue]:
     return cast(Mapping[str, JsonValue], loaded.spec.architecture.architecture_spec)
 
 
-def _where(plan: Plan, loaded: "LoadedSpec") -> str:
-    """The estimator's path, where the plan is of the spec's own family."""
+def _estimator(plan: Plan, loaded: "LoadedSpec") -> str:
+    """What the spec's spelling names, where the plan is of the spec's own family."""
     name, estimator = family_of(loaded.spec)
-    return located(loaded, estimator) if plan.model.family == name else ""
+    return estimator if plan.model.family == name else ""

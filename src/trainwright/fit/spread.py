@@ -78,9 +78,11 @@ def fit_by_workers(
         _attend(agent, run, stop, _Tail(log, listeners))
     finally:
         _end(agent)
-    outcome = read_outcome(run)
-    if outcome is None:
-        raise TrainingFailed(_lost(run, world))
+    outcome, failures = read_outcome(run), _failures(run)
+    # the leader may have noticed first that a connection is gone: what it says of that is not the cause
+    broke = outcome is not None and isinstance(outcome.error, TrainingFailed)
+    if outcome is None or (broke and any(f["rank"] or _was_killed(f) for f in failures)):
+        raise TrainingFailed(_lost(run, world, failures))
     if outcome.error is not None:
         raise outcome.error
     return outcome.findings
@@ -131,23 +133,36 @@ def _end(agent: "subprocess.Popen[bytes]") -> None:
         agent.wait()
 
 
-def _lost(run: Path, world: World) -> str:
+def _failures(run: Path) -> list[Mapping[str, Any]]:
+    """How each rank ended that did not end well; the launcher's word."""
+    path = folder_of(run) / "failures.json"
+    document: Any = read_json(path) if path.is_file() else {"failures": []}
+    return list(document["failures"])
+
+
+def _was_killed(failure: Mapping[str, Any]) -> bool:
+    """Whether somebody else than the launcher, which sends SIGTERM, ended a rank."""
+    return failure["signal"] not in ("", "SIGTERM")
+
+
+def _lost(run: Path, world: World, failures: Sequence[Mapping[str, Any]]) -> str:
     """Which rank ended the fit, and how to go on."""
     again = f"`trainwright resume {run}` goes on from the last checkpoint."
-    path = folder_of(run) / "failures.json"
-    if not path.is_file():
+    if not failures:
         lines = (folder_of(run) / "agent.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return (
             f"the processes of the training could not be started: {lines[-1] if lines else 'no reason given'}. {again}"
         )
-    document: Any = read_json(path)
-    # killed by somebody else than the launcher (SIGTERM): the cause. The others then miss their connections.
-    first = min(
-        document["failures"], key=lambda f: (f["signal"] in ("", "SIGTERM"), f["signal"] == "SIGTERM", f["rank"])
-    )
+    first = min(failures, key=_far_from_cause)
     how = f"was killed by {first['signal']}" if first["signal"] else f"ended with exit code {first['exit_code']}"
     said = f" ({first['said']})" if first["said"] and not first["signal"] else ""
     return f"rank {first['rank']} of {world.size} {how}{said}, so the other processes were ended. {again}"
+
+
+def _far_from_cause(failure: Mapping[str, Any]) -> tuple[bool, bool, bool, int]:
+    """One that was killed is the cause, then one that ended with a code of ours: the others miss their connections,
+    which is exit code 1."""
+    return not _was_killed(failure), failure["signal"] == "SIGTERM", failure["exit_code"] == 1, failure["rank"]
 
 
 class _Tail:
@@ -199,7 +214,7 @@ def _chosen(processes: int, gpus: int) -> Finding:
 
 
 def _gpus() -> int:
-    from trainwright.engines.torch.distributed import count_gpus
+    from trainwright.engines.torch.distributed.team import count_gpus
 
     return count_gpus()
 

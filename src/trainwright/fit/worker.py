@@ -24,8 +24,8 @@ from trainwright.run.lock import locked
 from trainwright.trackers.jsonl import EventLog
 
 if TYPE_CHECKING:
-    from trainwright.engines.contract import Session
-    from trainwright.engines.torch.distributed import Team
+    from trainwright.engines.torch.distributed.team import Team
+    from trainwright.engines.torch.session import TorchSession
 
 _LOOK_EVERY_S = 0.5  # assumption: an orphan may live this long
 
@@ -49,16 +49,17 @@ def work(run: Path) -> int:
     """Take part in the fit of a run; the exit code."""
     from dataclasses import replace
 
-    from trainwright.engines.torch import distributed
+    from trainwright.engines.torch.distributed.leading import follow, open_shared
+    from trainwright.engines.torch.distributed.team import join, leave
 
     order = read_order(run)
-    team, device = distributed.join(order.job.device)
+    team, device = join(order.job.device, order.strategy)
     workdir = order.job.workdir / f"rank-{team.rank}"
     workdir.mkdir(parents=True, exist_ok=True)
     try:
-        session = distributed.open_shared(replace(order.job, device=device, workdir=workdir), team)
+        session = open_shared(replace(order.job, device=device, workdir=workdir), team)
         if team.rank:
-            distributed.follow(session, team)
+            follow(session, team)
             session.close()
         else:
             _lead(run, order, session, team)
@@ -68,19 +69,19 @@ def work(run: Path) -> int:
             return error.exit_code
         write_outcome(run, (), error)
         return 0
-    distributed.leave()
+    leave()
     return 0
 
 
-def _lead(run: Path, order: Order, session: "Session", team: "Team") -> None:
+def _lead(run: Path, order: Order, session: "TorchSession", team: "Team") -> None:
     """Drive the fit and say how it ended. A stop is an end like any other; what else goes wrong is raised."""
-    from trainwright.engines.torch.distributed import Led
+    from trainwright.engines.torch.distributed.leading import Led
 
     folder, clock, led = RunFolder(run), SystemClock(), Led(session, team)
     with locked(folder_of(run)), EventLog(folder.log) as log:
         stop = StopFile(run)
         try:
-            fit(
+            found = fit(
                 led,
                 order.job,
                 order.rules,
@@ -91,11 +92,11 @@ def _lead(run: Path, order: Order, session: "Session", team: "Team") -> None:
                 resumable=True,
                 log_position=lambda: log.position,
                 resume_from=read_checkpoint(folder.checkpoints, "last"),
-            )
+            ).findings
             error = None
-        except TrainwrightError as found:
-            error = found
-        write_outcome(run, tuple(led.findings()), error)
+        except TrainwrightError as raised:
+            found, error = tuple(led.findings()), raised
+        write_outcome(run, found, error)
     led.close()
 
 
@@ -115,7 +116,9 @@ def main() -> None:
     """The entry of a worker."""
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
-    sys.exit(work(Path(sys.argv[1])))
+    code = work(Path(sys.argv[1]))
+    sys.stderr.flush()
+    os._exit(code)  # torch's threads may abort the interpreter's end: 2 of about 60 with FSDP2 over gloo, torch 2.13
 
 
 if __name__ == "__main__":

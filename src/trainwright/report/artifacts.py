@@ -10,6 +10,7 @@ _ROLES: tuple[tuple[str, str, str], ...] = (
     (r"model/native/.*features/.*", "feature_pipeline", "Fitted feature pipeline, part of the model"),
     (r"model/.*", "model", "Final model for prediction, with hashes of its files"),
     (r"checkpoints/best/.*", "checkpoint", "Best validation checkpoint"),
+    (r"checkpoints/last-.*", "checkpoint", "Earlier checkpoint"),
     (r"checkpoints/.*", "checkpoint", "Last checkpoint, for resuming"),
     (r"training_log\.jsonl", "training_log", "Training record: one event a line"),
     (r"run\.json", "record", "Record of the run: metrics, stages, digests"),

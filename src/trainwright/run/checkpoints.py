@@ -22,20 +22,33 @@ class Checkpoint:
     seconds: float
 
 
-def write_checkpoint(root: Path, name: str, state: Mapping[str, JsonValue], fill: Callable[[Path], None]) -> Checkpoint:
+def write_checkpoint(
+    root: Path,
+    name: str,
+    state: Mapping[str, JsonValue],
+    fill: Callable[[Path], None],
+    *,
+    label: str = "",
+    keep: int = 1,
+) -> Checkpoint:
     """Write ``root/name`` whole: ``fill`` puts the engine's files into a folder, ``state`` goes beside it as JSON.
+
+    Of earlier ones the newest ``keep - 1`` stay as ``NAME-LABEL``, with the labels they were written with; labels sort
+    as the checkpoints were written.
 
     Raises:
         ResourceMissing: the disk is full; the previous checkpoint stays.
     """
     began = time.perf_counter()
     target = root / name
-    with whole_folder(target) as folder:
+    with whole_folder(target, keep_as=_kept_as(target) if keep > 1 else None) as folder:
         engine = folder / "engine"
         engine.mkdir()
         fill(engine)
-        write_json(folder / "state.json", {"state": state})
+        write_json(folder / "state.json", {"state": state, "label": label})
         seal(folder)
+    for extra in _kept(target)[max(keep - 1, 0) :]:
+        shutil.rmtree(extra, ignore_errors=True)
     size = sum(p.stat().st_size for p in target.rglob("*") if p.is_file())
     return Checkpoint(
         state=state, engine_folder=target / "engine", size_bytes=size, seconds=time.perf_counter() - began
@@ -43,21 +56,39 @@ def write_checkpoint(root: Path, name: str, state: Mapping[str, JsonValue], fill
 
 
 def read_checkpoint(root: Path, name: str) -> Checkpoint | None:
-    """The checkpoint of that name, verified; None when there is none.
+    """The checkpoint of that name, verified; where there is none, the newest one kept of earlier ones; or None.
 
     A damaged one is put aside as ``NAME.damaged`` and counts as none: what it held is trained again.
     """
     target = root / name
     recover_folder(target)
-    if not target.is_dir():
-        return None
+    for folder in (target, *_kept(target)):
+        if not folder.is_dir():
+            continue
+        try:
+            return _verified(folder)
+        except ArtifactRefused:
+            aside = folder.with_name(f"{folder.name}.damaged")
+            shutil.rmtree(aside, ignore_errors=True)
+            folder.rename(aside)
+    return None
+
+
+def _kept(target: Path) -> list[Path]:
+    """Earlier checkpoints of a name, newest first."""
+    if not target.parent.is_dir():
+        return []
+    found = [p for p in target.parent.glob(f"{target.name}-*") if p.is_dir() and p.suffix != ".damaged"]
+    return sorted(found, reverse=True)
+
+
+def _kept_as(target: Path) -> Path | None:
+    """The name that the present checkpoint goes by once it is no longer the newest; None where there is none."""
     try:
-        return _verified(target)
+        label = str(read_json(target / "state.json").get("label"))
     except ArtifactRefused:
-        aside = target.with_name(f"{name}.damaged")
-        shutil.rmtree(aside, ignore_errors=True)
-        target.rename(aside)
         return None
+    return target.with_name(f"{target.name}-{label if label.replace('-', '').isalnum() else 'earlier'}")
 
 
 def _verified(target: Path) -> Checkpoint:

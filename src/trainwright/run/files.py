@@ -60,11 +60,11 @@ def read_json(path: Path) -> dict[str, JsonValue]:
 
 
 @contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
+def whole_folder(target: Path, *, keep_as: Path | None = None) -> Iterator[Path]:
     """Fill a temporary folder, then put it in the target's place.
 
-    An existing target is moved aside first and deleted last, so that at every moment one complete folder exists
-    under ``target`` or ``.NAME.old``; `recover_folder` puts the latter back.
+    An existing target is moved aside first and deleted last (or kept, under the name ``keep_as``), so that at every
+    moment one complete folder exists under ``target`` or ``.NAME.old``; `recover_folder` puts the latter back.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
@@ -74,12 +74,15 @@ def whole_folder(target: Path) -> Iterator[Path]:
         yield fresh
         for path in sorted(fresh.rglob("*")):
             if path.is_file():
-                _sync_file(path)
+                sync_file(path)
         shutil.rmtree(old, ignore_errors=True)
         if target.exists():
             target.rename(old)
         fresh.rename(target)
         sync_folder(target.parent)
+        if keep_as is not None and old.exists():
+            shutil.rmtree(keep_as, ignore_errors=True)
+            old.rename(keep_as)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         if old.exists():
@@ -118,7 +121,8 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _sync_file(path: Path) -> None:
+def sync_file(path: Path) -> None:
+    """Make a file's content durable."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 

@@ -9,7 +9,7 @@ from trainwright.core.errors import SpecError, TrainwrightError
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.tasks import TABLE_TASKS, Task
 from trainwright.families.contract import Family, ParamProblem, Range, Request
-from trainwright.fit.plan import TWICE, family_of, is_code, load_family
+from trainwright.fit.plan import TWICE, family_of, is_model_code, load_family
 from trainwright.search.space import GRID_LIMIT, in_order, points, read_space, size
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ def judge_search(loaded: "LoadedSpec") -> Iterator["Mistake"]:
         name, estimator = family_of(spec)
     except SpecError:
         return  # an unknown family is told elsewhere
-    if is_code(spec.architecture.model_type) and not wanted.search_space:
+    if is_model_code(spec.architecture.model_type) and not wanted.search_space:
         yield loaded.mistake(_SECTION, "an own model has no search space of its own", "Write search_space")
         return
     family = load_family(name)
     if not wanted.search_space and not family.SPACE:
         yield loaded.mistake(_SECTION, f"{name} has no search space of its own", "Write search_space")
         return
-    if is_code(spec.architecture.model_type):
+    if is_model_code(spec.architecture.model_type):
         return  # what its parameters may be is known only when it is run
     try:
         space = read_space(wanted.search_space) if wanted.search_space else in_order(family.SPACE)

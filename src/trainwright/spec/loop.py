@@ -162,7 +162,9 @@ class Distributed(Section):
     """One training by several processes. A strategy alone is enough: ``distributed: ddp``."""
 
     strategy: Annotated[Literal["ddp", "fsdp"], AnyCase] = Field(
-        "ddp", description="ddp: every process holds all weights; fsdp: each a share of them.", examples=["ddp"]
+        "ddp",
+        description="ddp: every process holds all weights; fsdp: each a share of them, and of the rest.",
+        examples=["ddp"],
     )
     processes: Annotated[
         int | str,

@@ -134,7 +134,7 @@ class Architecture(Section):
     model_type: str = Field(
         "auto",
         description="A model family (`trainwright families`), auto, a scikit-learn estimator by its import path, "
-        "or ./file.py:Class.",
+        "./file.py:Class, timm/NAME for images, or hf/PATH for a local Transformers checkpoint.",
         examples=["lightgbm"],
     )
     architecture_spec: dict[str, object] = Field(
@@ -182,7 +182,7 @@ class Data(Section):
     train_path: str | None = Field(
         None,
         description="Training rows: csv[.gz|.zst], parquet, arrow, feather, jsonl, npz, or a glob of such files; or "
-        "images: a folder of class folders, a zip, a folder inside a zip (photos.zip/train).",
+        "images: a folder of class folders, a zip, a folder inside a zip (photos.zip/train); or ./my_data.py:TrainSet.",
         examples=["data/train.csv"],
     )
     val_path: str | None = Field(
@@ -264,6 +264,9 @@ class EveryEngine(Section):
         Duration(30.0),
         description="Time between checkpoints.",
         examples=["30s"],
+    )
+    keep_checkpoints: StrictInt = Field(
+        1, gt=0, description="Newest checkpoints that are kept, beside the best one.", examples=[3]
     )
 
 

@@ -77,9 +77,10 @@ def distributed(loaded: "LoadedSpec") -> Iterator[Mistake]:
     if ":" in training.device and (wanted.processes != 1 or wanted.nodes > 1):
         what = f"each process takes a GPU of its own, and training.device names one: {training.device}"
         yield loaded.mistake(path, what, "Write device: cuda, or remove this section", code="conflict")
-    if wanted.strategy == "fsdp":
-        what = "fsdp is not available in this version"
-        yield loaded.mistake(f"{path}.strategy", what, "Write strategy: ddp", code="unavailable")
+    size = training.batch_size or loaded.spec.architecture.architecture_spec.get("batch_size")
+    if wanted.strategy == "fsdp" and training.device.startswith("cuda") and size == "auto":
+        what = "batch_size: auto cannot be tried with fsdp: a process without memory would leave the others waiting"
+        yield loaded.mistake(path, what, "Write a number, or strategy: ddp", code="conflict")
 
 
 def architecture(loaded: "LoadedSpec") -> Iterator[Mistake]:
@@ -90,7 +91,7 @@ def architecture(loaded: "LoadedSpec") -> Iterator[Mistake]:
         fix = "Remove the key and write its values into architecture_spec"
         yield loaded.mistake("architecture.artifact", what, fix, code="unavailable")
     model = wanted.model_type.strip()
-    if model.startswith(("./", "/")) or ".py" in model:
+    if model.startswith(("./", "/", "timm/", "hf/")) or ".py" in model:
         return
     if not _IMPORT_PATH.fullmatch(model) and not _FAMILY.fullmatch(model):
         what = f"{shown(wanted.model_type)} is no model"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainwright.core.code_files import is_code
 from trainwright.core.errors import ResourceMissing, SpecError
 from trainwright.core.image_files import holds_images
 from trainwright.run.files import write_text
@@ -30,6 +31,10 @@ def draft_spec(data: Path, *, target: str | None, out: Path | None, force: bool)
     """
     from trainwright.data.images import LABEL, parts_of
 
+    if is_code(str(data)):
+        raise SpecError(
+            f"{data} is Python code, and init looks at files. Write a spec by hand: examples/own_data.yaml is one."
+        )
     path = out or Path(f"{data.name.split('.')[0]}.yaml")
     if path.exists() and not force:
         raise ResourceMissing(f"{path} exists. Name another file with -o, or write over it with --force.")

@@ -1,7 +1,7 @@
 """Opening a run: a new one from a spec, or an old one from its folder."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from trainwright import __version__
 from trainwright.core.clock import Clock, SystemClock
-from trainwright.core.errors import ArtifactRefused, Stopped
+from trainwright.core.code_files import UNTRUSTED, is_code
+from trainwright.core.errors import ArtifactRefused, SpecError, Stopped
 from trainwright.core.findings import finding_from_json
-from trainwright.core.jsonable import JsonValue
-from trainwright.fit.plan import is_code, judge_model
+from trainwright.core.jsonable import JsonValue, dumps
+from trainwright.fit.plan import family_of, is_model_code, judge_model, load_family
 from trainwright.fit.recorder import Listener, Recorder
 from trainwright.fit.stop import stop_on_signals
 from trainwright.run.checkpoints import read_checkpoint
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
     from trainwright.data.pipelines import FeaturePipeline
 
 PARTS = ("train", "val", "test")
-_UNTRUSTED = (
-    "this is Python code, and a spec may not run code by itself",
-    "Read the file, then allow it with --trust-code (API: trust_code=True)",
-)
 
 
 def load_spec(
@@ -50,15 +47,39 @@ def load_spec(
 
 
 def judge_checks(loaded: LoadedSpec) -> list[Mistake]:
-    """Names under ``checks:`` that are no checks."""
-    from trainwright.checks.examine import NAMES
+    """Names under ``checks:`` that are no checks, or none that this spec's model is put to."""
+    if not loaded.spec.checks:
+        return []
+    from trainwright.checks.examine import known_names
     from trainwright.core.registry import unknown
 
-    return [
-        loaded.mistake(f"checks.{name}", unknown("check", name, tuple(NAMES)))
-        for name in loaded.spec.checks
-        if name not in NAMES
-    ]
+    mistakes = []
+    for name in loaded.spec.checks:
+        if name not in known_names():
+            mistakes.append(loaded.mistake(f"checks.{name}", unknown("check", name, known_names())))
+        elif fix := _without_effect(loaded, name):
+            what = f"{name} is not asked of {loaded.spec.architecture.model_type}"
+            mistakes.append(loaded.mistake(f"checks.{name}", what, fix, code="no_effect"))
+    return mistakes
+
+
+def _without_effect(loaded: LoadedSpec, name: str) -> str:
+    """What to do about a check that the spec's model is not put to; empty where it is, or where nobody knows yet."""
+    from trainwright.checks.experiments import known_experiments
+    from trainwright.checks.model_checks import MEMORISES
+
+    if loaded.spec.architecture.model_type == "auto":
+        return ""
+    try:
+        engine = load_family(family_of(loaded.spec)[0]).ENGINES[0]
+    except SpecError:  # `judge_model` says it
+        return ""
+    known = known_experiments()
+    made = known.get(engine, ())
+    if name == MEMORISES and made:
+        return f"Experiments take its place: {', '.join(made)}"
+    of_others = {experiment for names in known.values() for experiment in names} - set(made)
+    return "Remove it: it is an experiment on networks" if name in of_others else ""
 
 
 @contextmanager
@@ -79,7 +100,7 @@ def new_run(
     """
     clock = clock or SystemClock()
     loaded = load_spec(spec, overrides, base=base, frames=bool(frames))
-    pipeline = _pipeline(loaded, trust_code=trust_code)
+    pipeline = _pipeline(loaded, trust_code=trust_code, frames=frames)
     folder = create_run(root, loaded.name, clock.now())
     _store_frames(folder, frames)
     write_text(folder.path / "spec.yaml", loaded.text)
@@ -102,8 +123,15 @@ def new_run(
 
 
 @contextmanager
-def old_run(run: Path, *, trust_code: bool, listener: Listener | None, clock: Clock | None = None) -> Iterator[Work]:
-    """Go on in an existing run folder, with its own spec, overrides and thread count.
+def old_run(
+    run: Path,
+    *,
+    trust_code: bool,
+    listener: Listener | None,
+    processes: int | None = None,
+    clock: Clock | None = None,
+) -> Iterator[Work]:
+    """Go on in an existing run folder, with its own spec, overrides and thread count; by ``processes`` if given.
 
     Raises:
         ArtifactRefused: no run, a damaged one, or one of another version.
@@ -118,11 +146,25 @@ def old_run(run: Path, *, trust_code: bool, listener: Listener | None, clock: Cl
         raise ArtifactRefused(f"{run}/run.json does not say how the run was started")
     overrides = [str(o) for o in _items(launch.get("overrides"))]
     names = [str(n) for n in _items(launch.get("frames"))]
-    loaded = load_spec(folder.path / "spec.yaml", overrides, base=Path(str(launch["base"])), frames=bool(names))
+    spec, base = folder.path / "spec.yaml", Path(str(launch["base"]))
+    loaded = load_spec(spec, overrides, base=base, frames=bool(names))
+    if processes is not None:
+        overrides = _by_processes(loaded, overrides, processes)
+        loaded = load_spec(spec, overrides, base=base, frames=bool(names))
+        record["launch"] = {**launch, "overrides": list(overrides)}
     loaded = replace(loaded, name=str(record["name"]))
-    pipeline = _pipeline(loaded, trust_code=trust_code)
+    pipeline = _pipeline(loaded, trust_code=trust_code, frames=names)
     with _working(folder, loaded, record, pipeline, listener, clock or SystemClock()) as work:
         yield work
+
+
+def _by_processes(loaded: LoadedSpec, overrides: list[str], processes: int) -> list[str]:
+    """The overrides with another number of processes; what else the section says stays."""
+    key = "training.distributed"
+    wanted = loaded.spec.training.distributed
+    values = {} if wanted is None else wanted.model_dump()
+    kept = [o for o in overrides if o.split("=")[0].strip() not in (key, *(f"{key}.{inner}" for inner in values))]
+    return [*kept, f"{key}={dumps({**values, 'processes': processes})}"]
 
 
 @contextmanager
@@ -192,10 +234,15 @@ def _end_of_folds(folder: RunFolder) -> int:
     return end
 
 
-def _pipeline(loaded: LoadedSpec, *, trust_code: bool) -> "FeaturePipeline | None":
-    """The user's feature pipeline; no code of the spec's is run where the user did not allow it."""
-    if is_code(loaded.spec.architecture.model_type) and not trust_code:
-        raise spec_error([loaded.mistake("architecture.model_type", *_UNTRUSTED)])
+def _pipeline(loaded: LoadedSpec, *, trust_code: bool, frames: Container[str]) -> "FeaturePipeline | None":
+    """The user's feature pipeline; no code of the spec's is run where the user did not allow it.
+
+    ``frames`` are the parts whose rows are given, so that their paths are not read.
+    """
+    code = {"architecture.model_type": is_model_code(loaded.spec.architecture.model_type)}
+    code |= {f"data.{p}_path": is_code(getattr(loaded.spec.data, f"{p}_path") or "") for p in PARTS if p not in frames}
+    if any(code.values()) and not trust_code:
+        raise spec_error([loaded.mistake(path, *UNTRUSTED) for path, is_one in code.items() if is_one])
     value = loaded.spec.data.feature_pipeline
     if value is None:
         return None

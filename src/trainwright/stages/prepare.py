@@ -10,7 +10,7 @@ from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.core.tasks import Task
 from trainwright.data.language import STRETCH
 from trainwright.fit.jobs import Prepared, prepare_job
-from trainwright.fit.plan import TWICE, Plan, family_of, framework_of, load_family, make_plan, request_for
+from trainwright.fit.plan import TWICE, Plan, family_of, framework_of, load_family, make_plan, request_of
 from trainwright.fit.recipe import recipe_values
 from trainwright.fit.replan import renamed
 from trainwright.fit.spread import world_of
@@ -36,7 +36,14 @@ def read_data(work: Work) -> "Dataset":
     spec = work.loaded.spec
     with work.stage("data"):
         try:
-            dataset = load_dataset(spec.data, task=spec.task, seed=spec.seed, base=work.loaded.base, frames=work.frames)
+            dataset = load_dataset(
+                spec.data,
+                task=spec.task,
+                seed=spec.seed,
+                base=work.loaded.base,
+                frames=work.frames,
+                scratch=work.folder.scratch / "data",  # code was asked for when the run was opened
+            )
         except SpecError as error:
             raise _placed(work, error) from error
         digest = str(dataset.fingerprint["digest"])
@@ -151,7 +158,7 @@ def _origin(work: Work, path: str) -> str:
 def best_params(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, JsonValue]:
     """The family's parameters as used: its defaults, the spec's values over them."""
     estimator = family_of(work.loaded.spec)[1]
-    request = request_for(dataset, rounds=work.loaded.spec.training.limit, estimator=estimator)
+    request = request_of(dataset, rounds=work.loaded.spec.training.limit, estimator=estimator, loaded=work.loaded)
     family = load_family(plan.model.family)
     chosen = {**_given_params(work, plan), **searched_params(work, plan)}
     return {**renamed(family, family.defaults(request), chosen, request), **chosen}

@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from trainwright.core.code_files import is_code
 from trainwright.core.errors import SpecError
 from trainwright.core.events import Trial
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
+from trainwright.families.contract import Request
 from trainwright.fit.jobs import Prepared, take
-from trainwright.fit.plan import Plan, family_of, load_family, located, request_for
+from trainwright.fit.plan import Plan, family_of, load_family, request_of
 from trainwright.fit.replan import renamed, replanned, with_effect
 from trainwright.run.files import read_json, write_bytes, write_json, write_text
 from trainwright.search.halving import LARGE, LEAST_PARAMETERS, informative, shares_for
@@ -105,7 +107,7 @@ def _searched(work: Work, dataset: "Dataset", plan: Plan, wanted: "Wanted", summ
     assert winner is not None
     params = with_effect(plan, work.loaded, dataset, winner.params)
     family = load_family(plan.model.family)
-    request = request_for(dataset, rounds=work.loaded.spec.training.limit, estimator=_estimator(work))
+    request = _request(work, dataset)
     corrected = filing.optimism()
     work.add([*_findings(settings, ledger, running.reason, verdict), *edges(settings, winner, family, request)])
     states = [r.state for r in ledger.trials]
@@ -163,7 +165,7 @@ def _settings(work: Work, dataset: "Dataset", plan: Plan, wanted: "Wanted") -> S
     seconds = budget.time.seconds if budget is not None and budget.time is not None else None
     if trials is None and seconds is None and spec.training.time_budget is None:
         trials = TRIALS
-    request = request_for(dataset, rounds=spec.training.limit, estimator=_estimator(work))
+    request = _request(work, dataset)
     space = read_space(wanted.search_space) if wanted.search_space else in_order(family.SPACE)
     fixed = cast(Mapping[str, JsonValue], spec.architecture.architecture_spec)
     space = {name: dimension for name, dimension in space.items() if name not in fixed}
@@ -201,8 +203,10 @@ def _shares(wanted: "Wanted", rows: int, space: Space, trials: int | None) -> tu
     return shares_for(rows) if cheap and possible else (1.0,)
 
 
-def _estimator(work: Work) -> str:
-    return located(work.loaded, family_of(work.loaded.spec)[1])
+def _request(work: Work, dataset: "Dataset") -> Request:
+    """What the family is told about this data set."""
+    estimator = family_of(work.loaded.spec)[1]
+    return request_of(dataset, rounds=work.loaded.spec.training.limit, estimator=estimator, loaded=work.loaded)
 
 
 def _worker(work: Work, dataset: "Dataset", plan: Plan, settings: Settings, ledger: Ledger) -> OwnProcess | Processes:
@@ -212,12 +216,19 @@ def _worker(work: Work, dataset: "Dataset", plan: Plan, settings: Settings, ledg
     threads = max(1, plan.threads // settings.parallel)
     command = [sys.executable, "-m", "trainwright.stages.trial_process", str(work.folder.path.absolute()), str(threads)]
     return Processes(
-        command=[*command, "--trust-code"] if plan.model.holds_code or work.pipeline is not None else command,
+        command=[*command, "--trust-code"] if _runs_code(work, plan) else command,
         count=settings.parallel,
         clock=work.clock,
         stop=work.stop,
         logs=work.folder.scratch / "search",
     )
+
+
+def _runs_code(work: Work, plan: Plan) -> bool:
+    """Whether this run runs the user's code, which it may: a spec with code that is not trusted starts no run."""
+    data = work.loaded.spec.data
+    own_rows = any(is_code(path or "") for path in (data.train_path, data.val_path, data.test_path))
+    return plan.model.holds_code or work.pipeline is not None or own_rows
 
 
 def _shared(work: Work, dataset: "Dataset", plan: Plan, running: Search, url: str) -> Verdict:

@@ -18,7 +18,7 @@ from trainwright.fit.jobs import Prepared, open_session
 from trainwright.fit.plan import Plan, load_family
 from trainwright.fit.recorder import Recorder
 from trainwright.fit.spread import World, fit_by_workers, world_of
-from trainwright.run.checkpoints import read_checkpoint
+from trainwright.run.checkpoints import Checkpoint, read_checkpoint
 from trainwright.run.files import read_json, write_json
 from trainwright.search.trial import Kept
 from trainwright.stages.work import Work
@@ -132,8 +132,12 @@ def train_final(work: Work, prepared: Prepared, plan: Plan, *, stage: str = "fit
     world, found = world_of(work.loaded.spec.training.distributed if resumable else None, plan.device)
     with work.stage(stage, announced=False, repeated=not resumable):
         work.add(found)
+        if resumable:
+            _note_world(work, world)
         if world.size > 1:
             _fit_by_workers(work, job, plan, world)
+        last = read_checkpoint(work.folder.checkpoints, "last") if resumable else None
+        work.add(_put_aside(work, last) if resumable else [])
         session = open_session(job)
         fitted = fit(
             session,
@@ -145,12 +149,13 @@ def train_final(work: Work, prepared: Prepared, plan: Plan, *, stage: str = "fit
             checkpoints=work.folder.checkpoints if resumable else job.workdir / "checkpoints",
             resumable=resumable,
             log_position=lambda: work.log.position,
-            resume_from=read_checkpoint(work.folder.checkpoints, "last") if resumable else None,
+            resume_from=last,
         )
+        work.note(fitted.findings)
         if fitted.progress.reason == "time_budget":
             work.add([budget_finding(fitted.progress, plan.model.rounds)], step=fitted.progress.rounds)
         work.record["model"] = {**model_facts(plan, prepared, fitted), "stage": stage}
-        work.record["determinism"] = _of_world(work, world, determinism(plan, job, fitted))
+        work.record["determinism"] = _of_world(work, determinism(plan, job, fitted))
     return fitted
 
 
@@ -160,6 +165,7 @@ def _taken_over(work: Work, prepared: Prepared, plan: Plan, kept: Kept) -> Fitte
         for event in kept.events:
             work.recorder.emit(event.step, event.body)
         fitted = kept.fitted
+        work.note(fitted.findings)
         if fitted.progress.reason == "time_budget":
             work.add([budget_finding(fitted.progress, plan.model.rounds)], step=fitted.progress.rounds)
         work.record["model"] = {**model_facts(plan, prepared, fitted), "stage": "fit"}
@@ -168,15 +174,34 @@ def _taken_over(work: Work, prepared: Prepared, plan: Plan, kept: Kept) -> Fitte
     return fitted
 
 
+def _put_aside(work: Work, last: Checkpoint | None) -> list[Finding]:
+    """Say that a damaged checkpoint was put aside, and what training goes on from instead."""
+    damaged = sorted(path.name for path in work.folder.checkpoints.glob("last*.damaged"))
+    if not damaged:
+        return []
+    instead = "the beginning" if last is None else f"checkpoints/{last.engine_folder.parent.name}"
+    return [
+        Finding(
+            code="checkpoint.damaged",
+            severity=Severity.WARNING,
+            where=f"checkpoints/{damaged[-1]}",
+            what=f"a checkpoint was damaged and put aside; training goes on from {instead}",
+            why="What it held is trained again, with the same result",
+            fix="Look at the disk; the folder may be deleted. training.keep_checkpoints keeps more than one",
+            evidence={"damaged": damaged},
+        )
+    ]
+
+
 def _fit_by_workers(work: Work, job: Job, plan: Plan, world: World) -> None:
     """Have the fit done by several processes; afterwards ``checkpoints/last`` holds its end."""
-    worlds = _worlds(work)
-    if worlds[-1:] != [world.size]:
-        work.record["processes"] = [*worlds, world.size]
-        work.save()
-    work.add(_world_findings(work, world))
     if not _has_ended(work):
-        order = Order(job=job, rules=training_rules(work, plan), started_s=work.recorder.started_s)
+        order = Order(
+            job=job,
+            rules=training_rules(work, plan),
+            strategy=world.strategy,
+            started_s=work.recorder.started_s,
+        )
         others = [listener for listener in work.recorder.listeners if listener is not work.log]
         try:
             found = fit_by_workers(
@@ -184,7 +209,7 @@ def _fit_by_workers(work: Work, job: Job, plan: Plan, world: World) -> None:
             )
         finally:
             work.log.catch_up()
-        work.add(found)
+        work.note(found)
     if not _has_ended(work):
         raise TrainingFailed(
             f"the processes left no finished training in {work.folder.checkpoints}. "
@@ -204,6 +229,18 @@ def _silent(work: Work) -> Recorder:
     return Recorder(clock=work.clock, started_s=work.recorder.started_s)
 
 
+def _note_world(work: Work, world: World) -> None:
+    """Write down how many processes train from here on; one that was always alone writes nothing."""
+    worlds = _worlds(work)
+    if world.size == 1 and not worlds:
+        return
+    if not _has_ended(work) and worlds[-1:] != [world.size]:
+        begun_alone = not worlds and (work.folder.checkpoints / "last").is_dir()
+        work.record["processes"] = [*([1] if begun_alone else worlds), world.size]
+        work.save()
+    work.add(_world_findings(work, world))
+
+
 def _worlds(work: Work) -> list[JsonValue]:
     """Numbers of processes that took part in this run's fit, in order."""
     worlds = work.record.get("processes")
@@ -212,18 +249,19 @@ def _worlds(work: Work) -> list[JsonValue]:
 
 def _world_findings(work: Work, world: World) -> list[Finding]:
     """Say by how many processes is trained, and where that changed."""
-    worlds = _worlds(work)
-    found = [
-        Finding(
-            code="distributed.world",
-            severity=Severity.INFO,
-            where="training.distributed",
-            what=f"{world.size} processes train together ({world.strategy}); each takes its part of every batch of "
-            "batch_size rows",
-            why="folds and baselines are trained by one process",
-            evidence={"processes": world.processes, "nodes": world.nodes},
+    worlds, found = _worlds(work), list[Finding]()
+    if world.size > 1:
+        found.append(
+            Finding(
+                code="distributed.world",
+                severity=Severity.INFO,
+                where="training.distributed",
+                what=f"{world.size} processes train together ({world.strategy}); each takes its part of every batch "
+                "of batch_size rows",
+                why="folds and baselines are trained by one process",
+                evidence={"strategy": world.strategy, "processes": world.processes, "nodes": world.nodes},
+            )
         )
-    ]
     if len(worlds) > 1:
         found.append(
             Finding(
@@ -240,13 +278,14 @@ def _world_findings(work: Work, world: World) -> list[Finding]:
     return found
 
 
-def _of_world(work: Work, world: World, level: dict[str, JsonValue]) -> dict[str, JsonValue]:
+def _of_world(work: Work, level: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """The level of determinism, with the number of processes it holds for."""
-    if world.size == 1 and not _worlds(work):
+    worlds = _worlds(work)
+    if not worlds:
         return level
-    if len({*map(str, _worlds(work)), str(world.size)}) > 1:
-        return {**level, "level": "within tolerance", "why": f"trained by {_worlds(work)} processes in turn"}
-    return {**level, "why": f"{level['why']}; with {world.size} processes"}
+    if len(worlds) > 1:
+        return {**level, "level": "within tolerance", "why": f"trained by {worlds} processes in turn"}
+    return {**level, "why": f"{level['why']}; with {worlds[0]} processes"}
 
 
 def simpler_family(
@@ -289,6 +328,7 @@ def training_rules(work: Work, plan: Plan) -> Rules:
         min_delta=plan.min_delta,
         deadline_s=work.deadline_s,
         checkpoint_every_s=work.loaded.spec.training.checkpoint_every.seconds,
+        keep_checkpoints=work.loaded.spec.training.keep_checkpoints,
     )
 
 

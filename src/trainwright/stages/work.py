@@ -87,6 +87,11 @@ class Work:
         self.findings.extend(fresh)
         self.recorder.found(fresh, step=step)
 
+    def note(self, findings: Sequence[Finding]) -> None:
+        """Take note of findings that are in the log already; a resume says again, in other numbers, what it chose."""
+        said = {(f.code, f.where) for f in self.findings}
+        self.findings.extend(f for f in findings if (f.code, f.where) not in said)
+
     def save(self) -> None:
         """Rewrite ``run.json``."""
         self.record["findings"] = [f.to_json() for f in self.findings]

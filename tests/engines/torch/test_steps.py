@@ -186,3 +186,39 @@ def test_a_stepper_has_a_scaler_for_fp16_only():
     for amp, has in ((None, False), (torch.bfloat16, False)):
         stepper = Stepper(lambda x: x, lambda s, y: s, optimizers, device=torch.device("cpu"), amp=amp, average=None)
         assert (stepper.scaler is not None) is has
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_adam_called_directly_is_torchs_own_bit_for_bit(name):
+    """Also where a weight gets its first gradient late, or none once, and after a state was taken up."""
+
+    def network():
+        torch.manual_seed(0)
+        return torch.nn.ModuleList([torch.nn.Linear(3, 3), torch.nn.LayerNorm(3), torch.nn.Linear(3, 1)])
+
+    direct, bare = network(), network()
+    optimizers = Optimizers(direct, Optimizer(name=name, weight_decay=0.1), torch.device("cpu"))
+    kind = torch.optim.Adam if name == "adam" else torch.optim.AdamW
+    matrices = [p for p in bare.parameters() if p.ndim == 2]
+    others = [p for p in bare.parameters() if p.ndim < 2]
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+    reference = kind(groups, lr=1.0, fused=True)
+
+    for step in range(9):
+        x = torch.randn(4, 3, generator=torch.Generator().manual_seed(step))
+        rate = 0.1 / (step + 1)
+        optimizers.set_rate(rate)
+        for group in reference.param_groups:
+            group["lr"] = rate
+        for net in (direct, bare):
+            first, norm, last = net
+            for p in net.parameters():
+                p.grad = None
+            inner = first(x) if step in (0, 4) else norm(first(x))
+            (last(inner) if step != 5 else inner).square().mean().backward()
+        optimizers.step()
+        reference.step()
+        if step == 6:
+            tensors, numbers = optimizers.state()
+            optimizers.load({key: t.clone() for key, t in tensors.items()}, numbers, lambda stored, _: stored)
+        assert all(torch.equal(a, b) for a, b in zip(direct.parameters(), bare.parameters(), strict=True)), step

@@ -46,6 +46,8 @@ class BlockSession(Session):
 class ForestSession(BlockSession):
     """Blocks of trees; the sums over trees are kept, so that each tree predicts the job's rows once."""
 
+    keeps_predictions = True
+
     def __init__(self, job: Job) -> None:
         super().__init__(job)
         self._sums = {"train": _TreeSum(), "val": _TreeSum()}
@@ -106,6 +108,8 @@ class HistBoostingSession(BlockSession):
     A plain warm start checks, bins and predicts all rows again at every block: at 500,000 x 28 that is a second, as
     much as 30 rounds (measured). What it computes again is equal to what is kept here, so the model is the same.
     """
+
+    keeps_predictions = True
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)

@@ -26,6 +26,7 @@ class Session:
     """A training with one call of ``fit``; the base of the styles that train in blocks."""
 
     keeps_every_round = False
+    keeps_predictions = False
 
     def __init__(self, job: Job) -> None:
         self.job = job

@@ -8,16 +8,15 @@ Modules below this one import torch; this one does not, until a training is open
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainwright.core.packages import needs_package
 from trainwright.core.plan import ModelPlan
 from trainwright.core.tasks import Task
-from trainwright.engines._native_errors import needs_package
 from trainwright.engines.contract import Capabilities, Job, ResumeKind, ResumePolicy
 from trainwright.engines.torch.recipe import KEYS
 
 if TYPE_CHECKING:
     from trainwright.core.findings import Finding
-    from trainwright.engines.contract import Model, Session
-    from trainwright.engines.torch.sanity_checks import SanityResult
+    from trainwright.engines.contract import Experiment, Model, Session
 
 CAPABILITIES = Capabilities(
     tasks=frozenset(Task),
@@ -27,6 +26,22 @@ CAPABILITIES = Capabilities(
     training_keys=KEYS | {"distributed"},
     repairs=("learning_rate", "clip_norm"),
 )
+
+EXPERIMENTS = (
+    "forward_backward",
+    "output_shape",
+    "finite_output",
+    "initial_loss",
+    "batch_size_independence",
+    "no_leak_between_rows",
+    "no_look_ahead",
+    "gradients_flow",
+    "gradients_finite",
+    "gradients_alive",
+    "overfit_batch",
+    "loader_speed",
+)
+"""Experiments on an untrained network, which `sanity` makes."""
 
 
 def version() -> str:
@@ -86,10 +101,18 @@ def choose_threads(job: Job, cores: int) -> "tuple[int, Finding]":
     return choose(job, cores)
 
 
-def sanity(job: Job) -> "list[SanityResult]":
-    """What can be known of a network before it is trained; under ten seconds for the networks here."""
+def choose_device(wanted: str) -> "tuple[str, Finding | None]":
+    """See `trainwright.engines.contract.ChoosesDevice`."""
     _need_torch()
-    from trainwright.engines.torch.sanity_checks import examine
+    from trainwright.engines.torch.device import choose
+
+    return choose(wanted)
+
+
+def sanity(job: Job) -> "list[Experiment]":
+    """See `trainwright.engines.contract.Experiments`."""
+    _need_torch()
+    from trainwright.engines.torch.experiments.examine import examine
 
     return examine(job)
 

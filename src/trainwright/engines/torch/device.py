@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import torch
 
 from trainwright.core.errors import ResourceMissing, SpecError, TrainingFailed
+from trainwright.core.findings import Finding, Severity
 from trainwright.engines.torch.recipe import Precision
 
 
@@ -25,14 +26,43 @@ def find_device(name: str) -> torch.device:
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
-            built = "" if torch.version.cuda else "; the installed torch is built without CUDA"
-            raise SpecError(f"training.device: {name} is not there: torch sees {count} CUDA devices{built}.")
+            raise SpecError(f"training.device: {name} is not there: torch sees {count} CUDA devices{_build()}.")
         return torch.device("cuda", device.index or 0)
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise SpecError("training.device: mps is not there: torch sees no Metal device.")
     if device.type not in ("cpu", "mps"):
         raise SpecError(f"training.device: {name} is not supported. Known: auto, cpu, cuda, cuda:1, mps.")
     return device
+
+
+def choose(wanted: str) -> tuple[str, Finding | None]:
+    """The device of that name, or the best one here for ``auto``, and what is to be said of the choice.
+
+    Raises:
+        SpecError: it is not there; the message says why.
+    """
+    found = find_device(wanted)
+    if wanted != "auto":
+        return wanted, None
+    if found.type == "cuda":
+        why = f"torch sees {torch.cuda.get_device_name(found)}"
+    elif found.type == "mps":
+        why = "torch sees a Metal device"
+    else:
+        why = f"torch sees neither a CUDA nor a Metal device{_build()}"
+    return found.type, Finding(
+        code="torch.device",
+        severity=Severity.INFO,
+        where="training.device",
+        what=f"auto took {found.type}: {why}",
+        fix="" if found.type == "cpu" else "Write device: cpu to train on the processor",
+        evidence={"device": found.type},
+    )
+
+
+def _build() -> str:
+    """What the installed torch cannot do, whatever the machine has."""
+    return "" if torch.version.cuda or torch.version.hip else ": this torch is built for the CPU alone"
 
 
 @contextmanager
@@ -101,6 +131,24 @@ def deterministic_algorithms(device: torch.device, wanted: bool) -> Iterator[Non
     finally:
         torch.use_deterministic_algorithms(before)
         torch.backends.cudnn.benchmark = benchmark
+
+
+@contextmanager
+def exact_products(device: torch.device) -> Iterator[None]:
+    """Convolutions in full float32 inside, the same algorithm each time.
+
+    cuDNN has TF32 on by default, whose 10 bits make a row's scores depend on the shape of its batch by about 1e-3.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    cudnn = torch.backends.cudnn
+    before = cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark
+    cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = False, True, False
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = before
 
 
 def autocast_dtype(precision: Precision, device: torch.device, kind: str) -> torch.dtype | None:

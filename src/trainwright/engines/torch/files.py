@@ -19,12 +19,16 @@ from trainwright.engines._native_files import MODEL_JSON, STATE_JSON, checked_by
 _FORMAT = 1
 
 
+def on_host(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies in host memory: they stay as they are, and share nothing (safetensors refuses tensors that do)."""
+    return {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
+
+
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors; equal tensors give equal bytes (safetensors sorts by type and name; no metadata)."""
+    """Write what `on_host` gave; equal tensors give equal bytes (safetensors sorts by type and name; no metadata)."""
     from safetensors.torch import save
 
-    plain = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
-    path.write_bytes(save(plain))
+    path.write_bytes(save(dict(tensors)))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -108,6 +112,7 @@ __all__ = [
     "STATE_JSON",
     "check_identity",
     "load_weights",
+    "on_host",
     "read_document",
     "read_tensors",
     "write_document",

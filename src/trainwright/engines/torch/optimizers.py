@@ -1,15 +1,17 @@
 """Update rules by name, with parameter groups: what decays, at which rate."""
 
-from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeGuard, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from trainwright.core.errors import SpecError
 from trainwright.core.jsonable import JsonValue
+from trainwright.engines.torch.fused import DirectAdam
 from trainwright.engines.torch.recipe import Optimizer
 from trainwright.engines.torch.schedule_free import ScheduleFreeAdamW
+from trainwright.engines.torch.stored import Stored
 
 _T = TypeVar("_T")
 
@@ -43,6 +45,8 @@ class Optimizers:
                 self._parts.append(_muon(groups, recipe) if hidden else _build(groups, recipe, device))
                 self._factors.append([f for _, _, f in mine])
         self.params = [p for group in grouped.values() for p in group]
+        self._stored: Callable[[], None] | None = None
+        self._direct = {part: DirectAdam(part) for part in self._parts if _steps_directly(part, self.params)}
 
     @property
     def skips_on_device(self) -> bool:
@@ -57,14 +61,19 @@ class Optimizers:
 
     def step(self) -> None:
         """One update from the gradients that are there."""
+        self._settle()
         for part in self._parts:
-            part.step()
+            if part in self._direct:
+                self._direct[part].step()
+            else:
+                part.step()
 
     def step_unless(self, found_inf: Tensor) -> None:
         """One update, left out where ``found_inf`` is 1, on the device.
 
         Parts without a fused form get gradients of zero instead: momentum and decay go on, nothing non-finite comes in.
         """
+        self._settle()
         if not self.skips_on_device:
             for p in self.params:
                 if p.grad is not None:
@@ -77,6 +86,7 @@ class Optimizers:
 
     def step_scaled(self, scaler: torch.amp.GradScaler) -> None:
         """One update by a scaler that has unscaled the gradients already."""
+        self._settle()
         for part in self._parts:
             scaler.step(part)
 
@@ -92,17 +102,17 @@ class Optimizers:
 
     def averaged(self) -> dict[str, Tensor] | None:
         """The weights to predict with where those are not the ones being trained."""
+        free = [part for part in self._parts if isinstance(part, ScheduleFreeAdamW)]
+        if free:
+            self._settle()
         found = {
-            self._names[p]: part.averaged(p)
-            for part in self._parts
-            if isinstance(part, ScheduleFreeAdamW)
-            for group in part.param_groups
-            for p in group["params"]
+            self._names[p]: part.averaged(p) for part in free for group in part.param_groups for p in group["params"]
         }
         return found or None
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, JsonValue]]:
         """Tensors by name, and the numbers beside them."""
+        self._settle()
         tensors: dict[str, Tensor] = {}
         numbers: dict[str, JsonValue] = {}
         for i, part in enumerate(self._parts):
@@ -119,8 +129,30 @@ class Optimizers:
                         numbers[f"{i}.group {g}.{key}"] = group[key]
         return tensors, numbers
 
-    def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, JsonValue]) -> None:
-        """Take up what `state` gave."""
+    def load(
+        self,
+        tensors: Mapping[str, Stored],
+        numbers: Mapping[str, JsonValue],
+        placed: Callable[[Stored, Tensor], Tensor],
+    ) -> None:
+        """Take up what `state` gave; ``placed`` lays a stored tensor out as its parameter.
+
+        It is read when it is needed: a training that is over never needs it, and its device may not have room for it.
+        """
+        self._stored = lambda: self._take_up(tensors, numbers, placed)
+
+    def _settle(self) -> None:
+        """Take up what is still to be taken up."""
+        if self._stored is not None:
+            take_up, self._stored = self._stored, None
+            take_up()
+
+    def _take_up(
+        self,
+        tensors: Mapping[str, Stored],
+        numbers: Mapping[str, JsonValue],
+        placed: Callable[[Stored, Tensor], Tensor],
+    ) -> None:
         for i, part in enumerate(self._parts):
             document = part.state_dict()
             params = [p for group in part.param_groups for p in group["params"]]
@@ -128,7 +160,7 @@ class Optimizers:
             for name, tensor in tensors.items():
                 head, *where = name.split(".", 3)
                 if head == "optimizer" and int(where[0]) == i:
-                    state.setdefault(int(where[1]), {})[where[2]] = _laid_out_as(params[int(where[1])], tensor)
+                    state.setdefault(int(where[1]), {})[where[2]] = placed(tensor, params[int(where[1])])
             for name, number in numbers.items():
                 at, owner, key = name.split(".", 2)
                 if int(at) != i:
@@ -139,13 +171,14 @@ class Optimizers:
                     state.setdefault(int(owner), {})[key] = number
             document["state"] = state
             part.load_state_dict(document)
+            if part in self._direct:
+                self._direct[part].forget()
 
 
-def _laid_out_as(param: Tensor, stored: Tensor) -> Tensor:
-    """A copy with the parameter's memory format: fused kernels walk both in memory order, whatever their strides."""
-    if stored.shape != param.shape:
-        return stored.clone()
-    return torch.empty_like(param, dtype=stored.dtype, device=stored.device).copy_(stored)
+def _steps_directly(part: torch.optim.Optimizer, params: Sequence[Tensor]) -> TypeGuard[torch.optim.Adam]:
+    """Whether it is a fused Adam of plain tensors of one type on the CPU."""
+    plain = {(type(p), p.device.type, p.dtype) for p in params} == {(nn.Parameter, "cpu", torch.float32)}
+    return isinstance(part, torch.optim.Adam) and bool(part.defaults.get("fused")) and plain
 
 
 def _build(groups: list[dict[str, Any]], recipe: Optimizer, device: torch.device) -> torch.optim.Optimizer:
@@ -155,6 +188,8 @@ def _build(groups: list[dict[str, Any]], recipe: Optimizer, device: torch.device
         p.is_floating_point() and p.dtype != torch.float16 for g in groups for p in g["params"]
     )
     if recipe.name == "sgd":
+        # torch 2.13 has no fused SGD for weights in shares, whose type is another
+        fused = fused and all(type(p) is nn.Parameter for g in groups for p in g["params"])
         nesterov = recipe.nesterov and recipe.momentum > 0
         built = torch.optim.SGD(groups, lr=1.0, momentum=recipe.momentum, nesterov=nesterov, fused=fused)
         if recipe.momentum:

@@ -15,21 +15,13 @@ _SHARE = 0.4  # assumption: what rows may take of the free memory; weights, acti
 
 def place(table: Table, problem: Problem, device: torch.device, recipe: Recipe) -> tuple[Source, Finding]:
     """Rows on the device where they fit, else streamed from host memory; the result is the same bit for bit."""
-    size = table.rows * prod(problem.inputs.shape) * STORED[problem.inputs.kind].itemsize
-    free = free_memory(device)
-    resident = size <= _SHARE * free if recipe.data_on == "auto" else recipe.data_on == "device"
+    size, free = _size(table, problem), free_memory(device)
+    resident = is_resident(table, problem, device, recipe)
     source: Source
     if resident:
         source = DeviceRows(table, problem, device, recipe.augment, channels_last=recipe.channels_last)
     else:
-        source = StreamedRows(
-            table,
-            problem,
-            device,
-            recipe.augment,
-            channels_last=recipe.channels_last,
-            workers=recipe.num_workers,
-        )
+        source = streamed(table, problem, device, recipe)
     chosen = "because the spec says so" if recipe.data_on != "auto" else f"{free / 2**20:,.0f} MiB are free there"
     where = f"kept on {device}" if resident else f"streamed to {device} by {recipe.num_workers} workers"
     return source, Finding(
@@ -41,6 +33,24 @@ def place(table: Table, problem: Problem, device: torch.device, recipe: Recipe) 
     )
 
 
+def is_resident(table: Table, problem: Problem, device: torch.device, recipe: Recipe) -> bool:
+    """Whether rows are kept on the device."""
+    if recipe.data_on == "auto":
+        return _size(table, problem) <= _SHARE * free_memory(device)
+    return recipe.data_on == "device"
+
+
+def streamed(table: Table, problem: Problem, device: torch.device, recipe: Recipe) -> StreamedRows:
+    """Rows that stay where they are until their batch comes."""
+    return StreamedRows(
+        table, problem, device, recipe.augment, channels_last=recipe.channels_last, workers=recipe.num_workers
+    )
+
+
+def _size(table: Table, problem: Problem) -> int:
+    return int(table.rows * prod(problem.inputs.shape) * STORED[problem.inputs.kind].itemsize)
+
+
 def free_memory(device: torch.device) -> int:
     """Free bytes of a device."""
     import psutil
@@ -48,13 +58,3 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
-
-
-def memory(device: torch.device) -> dict[str, float]:
-    """What this process holds now: resident bytes, and the peak on a GPU."""
-    import psutil
-
-    values = {"rss_bytes": float(psutil.Process().memory_info().rss)}
-    if device.type == "cuda":
-        values["gpu_peak_bytes"] = float(torch.cuda.max_memory_allocated(device))
-    return values

@@ -1,7 +1,8 @@
 """One training of a network: its parts, its position, and the blocks of steps it goes forward in."""
 
+import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,15 +29,14 @@ from trainwright.engines.torch.device import (
     private_randomness,
     seed_generators,
 )
-from trainwright.engines.torch.distributed import Team, local_batch_norm
+from trainwright.engines.torch.distributed.team import Team, local_batch_norm
 from trainwright.engines.torch.files import (
     STATE_JSON,
     check_identity,
     load_weights,
+    on_host,
     read_document,
-    read_tensors,
     write_document,
-    write_tensors,
 )
 from trainwright.engines.torch.losses import row_losses
 from trainwright.engines.torch.model import write_model
@@ -46,6 +46,8 @@ from trainwright.engines.torch.problem import problem_of, scaled_target
 from trainwright.engines.torch.recipe import recipe_from
 from trainwright.engines.torch.statistics import Layers
 from trainwright.engines.torch.step import Average, Stepper, Tally
+from trainwright.engines.torch.stored import Stored, stored_groups
+from trainwright.engines.torch.usage import Usage
 
 if TYPE_CHECKING:
     from trainwright.engines.contract import Floats, Matrix
@@ -58,6 +60,7 @@ class TorchSession:
     """See `trainwright.engines.contract.Session`. A position is (whole epochs, steps in the epoch that has begun)."""
 
     keeps_every_round = False
+    keeps_predictions = False
 
     def __init__(self, job: Job, team: Team | None = None) -> None:
         values = job.plan.options.get("recipe", {})
@@ -75,27 +78,31 @@ class TorchSession:
         if recipe.scheduler.name == "plateau" and job.val is None:
             raise SpecError("scheduler plateau needs validation rows. Use cosine, or give data.val_path.")
         with self._working():
-            network = build_network(job, self._problem)
+            network = build_network(job, self._problem, self._findings.append)
             if recipe.channels_last and self._problem.inputs.kind == "image":
                 network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._network = network = network.to(device)
             self._num_parameters = sum(p.numel() for p in network.parameters())
             self._block = block_rows(self._problem, self._num_parameters, device.type)
-            self._evaluator = Evaluator(network, self._problem, device, block=self._block)
+            self._predictor = team.strategy.predictor(network)
+            self._evaluator = Evaluator(self._predictor, self._problem, device, block=self._block)
             if recipe.activation_checkpointing:
                 self._findings.append(automatic.checkpointed(save_activations(network)))
             steady = recipe.accumulate == 1 and not recipe.activation_checkpointing
-            forward: Any = team.wrapped(network, steady=steady)
-            forward = Compiled(forward, self._findings.append) if recipe.compile else forward
+            forward: Any = team.strategy.wrapped(network, steady=steady)
+            self._forward = forward = Compiled(forward, self._findings.append) if recipe.compile else forward
             self._findings += local_batch_norm(network, team)
             average = None if recipe.ema is None else Average(dict(network.named_parameters()), recipe.ema)
             self._optimizers = Optimizers(network, recipe.optimizer, device)
             self._stepper = Stepper(
                 forward, self._losses, self._optimizers, device=device, amp=amp, average=average, team=team
             )
-            self._layers = Layers(network, saturation=not recipe.compile)
+            self._layers = Layers(network, saturation=not recipe.compile, whole=team.strategy.whole)
+        self._usage = Usage(device)
+        self._findings += self._usage.findings()
         self._source: Source | None = None
         self._epoch = self._step = 0
+        self._epoch_seconds = math.nan  # of the epoch that has begun, unless another process began it
         self._order: tuple[int, Tensor] | None = None
         self._plateau = schedules.Plateau()
         self._repaired = 1.0  # what repairs made of the rate
@@ -146,44 +153,51 @@ class TorchSession:
             return self._evaluator.predict(X, self._averaged())
 
     def save(self, folder: Path) -> None:
-        """Write ``state.json``, ``weights.safetensors`` and ``training.safetensors``."""
-        tensors, numbers = self._optimizers.state()
-        if self._stepper.average is not None:
-            tensors |= {f"average.{name}": t for name, t in self._stepper.average.tensors.items()}
-        write_tensors(folder / "weights.safetensors", self._network.state_dict())
-        write_tensors(folder / "training.safetensors", tensors)
-        scaler = self._stepper.scaler
-        state: dict[str, JsonValue] = {
-            "identity": self._identity(),
-            "epoch": self._epoch,
-            "step": self._step,
-            "batch_size": None if self._grid is None else self._grid.batch_size,
-            "learning_rate": self._lr,
-            "repaired": self._repaired,
-            "clip_norm": self._clip_norm,
-            "plateau": self._plateau.to_json(),
-            "scaler": None if scaler is None else scaler.state_dict(),
-            "optimizer": numbers,
-            "randomness": "order, augmentation and dropout are functions of (seed, epoch, step, row): nothing to save",
-        }
-        write_document(folder, STATE_JSON, state, ("weights.safetensors", "training.safetensors"))
+        """Write ``state.json`` and the files of ``weights`` and ``training``; by all processes at the same time.
+
+        Raises:
+            OSError: a process could not write.
+        """
+        groups, state = self._state()
+        files, index = self._team.strategy.write(folder, groups)
+        if not self._team.rank:
+            write_document(folder, STATE_JSON, {**state, "shares": index}, files)
+
+    def state_bytes(self) -> int:
+        """See `trainwright.engines.contract.Snapshots`: the weights, and as much again for each of two moments."""
+        average = self._stepper.average is not None
+        return (3 + average) * sum(p.numel() * p.element_size() for p in self._network.parameters())
+
+    def snapshot(self) -> Callable[[Path], None]:
+        """See `trainwright.engines.contract.Snapshots`; of a training by one process."""
+        groups, state = self._state()
+        held = {name: on_host(tensors) for name, tensors in groups.items()}
+
+        def write(folder: Path) -> None:
+            files, index = self._team.strategy.write(folder, held)
+            write_document(folder, STATE_JSON, {**state, "shares": index}, files)
+
+        return write
 
     def restore(self, folder: Path) -> None:
         """Take up a saved state."""
         document = read_document(folder, STATE_JSON)
         check_identity(document, self._identity(), folder)
-        weights = read_tensors(folder / "weights.safetensors")
-        tensors = read_tensors(folder / "training.safetensors")
         try:
+            weights, tensors = stored_groups(folder, document["shares"], ("weights", "training"))
             self._take_up(document, weights, tensors, folder)
         except (KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
             raise ArtifactRefused(f"{folder / STATE_JSON} holds no state of this training: {error!r}") from error
+
+    def gather(self) -> None:
+        """Let rank 0 predict with the weights as they are now; by all processes at the same time."""
+        self._team.strategy.gather(self._network, self._best_known())
 
     def export(self, folder: Path, *, rounds: int | None = None) -> None:
         """Write ``model.safetensors`` and ``model.json``."""
         self._only_now(rounds)
         averaged = self._averaged() or {}
-        weights = {name: averaged.get(name, t) for name, t in self._network.state_dict().items()}
+        weights = {name: averaged.get(name, t) for name, t in self._predictor.state_dict().items()}
         facts: dict[str, JsonValue] = {
             "version": f"torch {torch.__version__}",
             "params": self._job.plan.params,
@@ -257,6 +271,8 @@ class TorchSession:
     def _run_block(self) -> tuple[dict[str, float], Mapping[str, Mapping[str, float]]]:
         assert self._grid is not None
         tally, began, waited = Tally(), time.perf_counter(), 0.0
+        if not self._step:
+            self._epoch_seconds = 0.0
         self._network.train()
         last = min((self._step // self._unit_steps + 1) * self._unit_steps, self._steps)
         batches = self._batches(self._epoch, range(self._step, last))
@@ -275,8 +291,12 @@ class TorchSession:
         seconds = time.perf_counter() - began
         values["learning_rate"] = rate
         values["samples_per_second"] = tally.rows / seconds
+        values["step_seconds"] = seconds / tally.steps
         values["data_wait_share"] = waited / seconds
-        values |= placement.memory(self._device)
+        self._epoch_seconds += seconds
+        if self._step == self._steps and math.isfinite(self._epoch_seconds):
+            values["epoch_seconds"] = self._epoch_seconds
+        values |= self._usage.read()
         return values, self._layers.read()
 
     def _take(self, step: list[Batch], tally: Tally, rate: float) -> bool:
@@ -290,8 +310,8 @@ class TorchSession:
         with self._layers.watched():
             return self._stepper.step(step, tally, rate=rate, clip_norm=self._clip_norm, done=done)
 
-    def _batches(self, epoch: int, steps: range, team: Team | None = None) -> Any:
-        """The batches of each step of an epoch: this rank's part, or that of another team's."""
+    def _batches(self, epoch: int, steps: range) -> Any:
+        """The batches of each step of an epoch: this rank's part."""
         assert self._grid is not None
         assert self._source is not None
         if self._order is None or self._order[0] != epoch:
@@ -300,7 +320,7 @@ class TorchSession:
         spans = [self._grid.batches(step) for step in steps]
         seed = self._job.seeds.integer("augment", epoch)
         all_spans = [s for step in spans for s in step]
-        flat = (team or self._team).batches(self._source, self._order[1], all_spans, epoch_seed=seed)
+        flat = self._team.batches(self._source, self._order[1], all_spans, epoch_seed=seed)
         for step in spans:
             yield [next(flat) for _ in step]
 
@@ -314,6 +334,7 @@ class TorchSession:
     def _end_epoch(self, values: dict[str, float]) -> None:
         self._epoch, self._step = self._epoch + 1, 0
         if self._recipe.scheduler.name == "plateau":
+            self.gather()
             values["val_loss"] = self._team.leaders(self._val_loss)
             self._plateau.see(values["val_loss"], self._recipe.scheduler)
 
@@ -342,13 +363,15 @@ class TorchSession:
         """Try rising rates on the first batches, then put everything back."""
         before = {name: t.clone() for name, t in self._network.state_dict().items()}
         optimizers = Optimizers(self._network, self._recipe.optimizer, self._device)
-        stepper = Stepper(self._network, self._losses, optimizers, device=self._device, amp=None, average=None)
+        stepper = Stepper(
+            self._forward, self._losses, optimizers, device=self._device, amp=None, average=None, team=self._team
+        )
         self._network.train()
 
         def steps() -> Iterator[list[Batch]]:
             epoch = 0
             while True:
-                yield from self._batches(epoch, range(self._steps), Team())
+                yield from self._batches(epoch, range(self._steps))
                 epoch += 1
 
         def loss_after(step: list[Batch], number: int, rate: float) -> float:
@@ -365,21 +388,44 @@ class TorchSession:
 
     # state
 
+    def _state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, JsonValue]]:
+        """Everything that is saved: tensors in groups, and the numbers beside them."""
+        tensors, numbers = self._optimizers.state()
+        if self._stepper.average is not None:
+            tensors |= {f"average.{name}": t for name, t in self._stepper.average.tensors.items()}
+        scaler = self._stepper.scaler
+        state: dict[str, JsonValue] = {
+            "identity": self._identity(),
+            "epoch": self._epoch,
+            "step": self._step,
+            "batch_size": None if self._grid is None else self._grid.batch_size,
+            "learning_rate": self._lr,
+            "repaired": self._repaired,
+            "clip_norm": self._clip_norm,
+            "plateau": self._plateau.to_json(),
+            "scaler": None if scaler is None else scaler.state_dict(),
+            "optimizer": numbers,
+            "randomness": "order, augmentation and dropout are functions of (seed, epoch, step, row): nothing to save",
+        }
+        return {"weights": self._network.state_dict(), "training": tensors}, state
+
     def _take_up(
-        self, document: Mapping[str, Any], weights: dict[str, Tensor], tensors: dict[str, Tensor], folder: Path
+        self, document: Mapping[str, Any], weights: dict[str, Stored], tensors: dict[str, Stored], folder: Path
     ) -> None:
         epoch, step, size = int(document["epoch"]), int(document["step"]), document["batch_size"]
         if size is not None:
             self._set_grid(int(size))
         if not 0 <= epoch <= self._job.plan.rounds or (step and not 0 <= step < self._steps):
             raise ValueError(f"position {epoch}, {step}")
-        load_weights(self._network, weights, folder / "weights.safetensors")
+        placed, present = self._team.strategy.placed, self._network.state_dict()
+        found = {name: placed(s, present[name]) if name in present else s.whole() for name, s in weights.items()}
+        load_weights(self._network, found, folder)
         self._optimizers.load(
-            {name: t for name, t in tensors.items() if name.startswith("optimizer.")}, document["optimizer"]
+            {name: s for name, s in tensors.items() if name.startswith("optimizer.")}, document["optimizer"], placed
         )
         if self._stepper.average is not None:
             for name, average in self._stepper.average.tensors.items():
-                average.copy_(tensors[f"average.{name}"])
+                average.copy_(placed(tensors[f"average.{name}"], average))
         if self._stepper.scaler is not None:
             self._stepper.scaler.load_state_dict(document["scaler"])
         plateau = document["plateau"]
@@ -389,7 +435,7 @@ class TorchSession:
         self._lr = None if rate is None else float(rate)
         self._clip_norm = None if clip is None else float(clip)
         self._repaired = float(document["repaired"])
-        self._epoch, self._step = epoch, step
+        self._epoch, self._step, self._epoch_seconds = epoch, step, math.nan
 
     def _identity(self) -> dict[str, JsonValue]:
         recipe = {k: v for k, v in self._recipe.to_json().items() if k not in _NO_EFFECT}
@@ -411,6 +457,10 @@ class TorchSession:
         )
 
     def _averaged(self) -> Mapping[str, Tensor] | None:
+        """Weights to predict with where the predictor holds others."""
+        return self._team.strategy.shown(self._best_known())
+
+    def _best_known(self) -> Mapping[str, Tensor] | None:
         average = self._stepper.average
         return self._optimizers.averaged() if average is None else average.tensors
 

@@ -3,7 +3,7 @@
 Everything is computed on the device and read once a block.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,9 +18,15 @@ _CELLS = 65_536  # the share of saturated activations is known to 0.4 % from thi
 
 
 class Layers:
-    """A layer is a module that owns parameters; it goes by its name in the network."""
+    """A layer is a module that owns parameters; it goes by its name in the network.
 
-    def __init__(self, network: nn.Module, *, saturation: bool) -> None:
+    ``whole`` gives all rows of a tensor that lies in shares; every process then sees the same numbers.
+    """
+
+    def __init__(
+        self, network: nn.Module, *, saturation: bool, whole: Callable[[Tensor], Tensor] = lambda tensor: tensor
+    ) -> None:
+        self._whole = whole
         self._layers = {
             name or "network": params
             for name, module in network.named_modules()
@@ -45,9 +51,10 @@ class Layers:
                 hook.remove()
         with torch.no_grad():
             for name, params in self._layers.items():
-                grads = [p.grad for p in params if p.grad is not None]
+                grads = [self._whole(p.grad) for p in params if p.grad is not None]
                 if grads:
-                    self._found[name] = _numbers(grads, params, before[name])
+                    after, then = ([self._whole(t.detach()) for t in ts] for ts in (params, before[name]))
+                    self._found[name] = _numbers(grads, after, then)
 
     def read(self) -> dict[str, dict[str, float]]:
         """The numbers of the last watched step, once; layers without a finite gradient are left out."""
@@ -74,12 +81,12 @@ class Layers:
         return look
 
 
-def _numbers(grads: list[Tensor], params: list[nn.Parameter], before: list[Tensor]) -> Tensor:
+def _numbers(grads: list[Tensor], params: list[Tensor], before: list[Tensor]) -> Tensor:
     """`_NAMES` of one layer, its tensors taken as one."""
     flat = grads[0].flatten() if len(grads) == 1 else torch.cat([g.flatten() for g in grads])
     flat = flat.float()
     low, high = flat.aminmax()
     spread, mean = torch.std_mean(flat, correction=0)
-    moved = torch.nn.utils.get_total_norm(torch._foreach_sub(before, list[Tensor](params)))
+    moved = torch.nn.utils.get_total_norm(torch._foreach_sub(before, params))
     length = torch.nn.utils.get_total_norm(before)
     return torch.stack([mean, spread, low, high, flat.norm(), moved / (length + 1e-12)])

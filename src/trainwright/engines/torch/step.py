@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.engines.torch.batches import Batch
-from trainwright.engines.torch.distributed import Team
+from trainwright.engines.torch.distributed.team import Team
 from trainwright.engines.torch.losses import RowLosses
 from trainwright.engines.torch.optimizers import Optimizers
 
@@ -78,14 +78,14 @@ class Stepper:
 
     def step(self, batches: Sequence[Batch], tally: Tally, *, rate: float, clip_norm: float | None, done: int) -> bool:
         """One step; ``done`` steps came before it. False when the host knows that it was left out."""
-        optimizers = self._optimizers
+        optimizers, strategy = self._optimizers, self._team.strategy
         optimizers.zero_grad()
         count = self._team.total(sum((b.count for b in batches[1:]), start=batches[0].count))
         loss: Tensor | None = None
         for batch in batches:
-            with self._team.pass_of(last=batch is batches[-1]):
+            with strategy.pass_of(last=batch is batches[-1]):
                 part = self.loss(batch, count)
-                scaled = self._team.scaled(part)
+                scaled = strategy.scaled(part)
                 (scaled if self.scaler is None else self.scaler.scale(scaled)).backward()  # type: ignore[no-untyped-call]
             loss = part.detach() if loss is None else loss + part.detach()
         assert loss is not None
@@ -93,7 +93,7 @@ class Stepper:
         if self.scaler is not None:
             optimizers.unscale(self.scaler)
         grads = [p.grad for p in optimizers.params if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(grads, foreach=True)
+        norm = strategy.norm(grads)
         tally.steps += 1
         tally.rows += sum(b.rows for b in batches)
         tally.count = tally.count + count

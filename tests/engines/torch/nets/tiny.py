@@ -28,6 +28,13 @@ class Tiny(nn.Module):
             nn.init.constant_(self.blocks[0][0].bias, -1e3)
         if self.fault == "loud":
             nn.init.normal_(self.head.weight, std=30.0)
+        if self.fault == "batch norm":
+            self.norm = nn.BatchNorm1d(width, track_running_stats=False)
+        if self.fault == "frozen":
+            self.requires_grad_(requires_grad=False)
+        if "prior" in params:
+            nn.init.zeros_(self.head.weight)
+            nn.init.constant_(self.head.bias, torch.tensor(params["prior"]).logit())
         self.register_buffer("mean", torch.zeros(columns))
 
     def fit_inputs(self, rows):
@@ -44,11 +51,21 @@ class Tiny(nn.Module):
         if self.fault == "nan":
             x = x.log()
         hidden = self.dropout(self.norm(self.blocks[0](x)))
-        if self.fault == "leak":
+        if self.fault == "leak" or (self.fault == "leak in training" and self.training):
             hidden = hidden + hidden.mean(0)
+        if self.fault == "detached":
+            hidden = hidden.detach()
+        if self.fault == "nan gradient":
+            hidden = hidden + (hidden * 0).sum(1, keepdim=True).sqrt()
+        if self.fault == "pair":
+            return self.head(hidden), hidden
+        if self.fault == "eval" and not self.training:
+            raise ValueError("no such branch")
         if self.fault == "cut":
             hidden = hidden.detach()
             return self.head(hidden) * 0 + self.head.bias * 0 + x.sum(1, keepdim=True) * 0 + self._all()
+        if self.fault == "memory":
+            raise torch.OutOfMemoryError("CUDA out of memory")
         if self.fault == "crash":
             raise ValueError("boom")
         return self.head(hidden)

@@ -52,16 +52,9 @@ class ConvNet(nn.Module):
 
     def fit_inputs(self, rows: Tensor) -> None:
         """Mean and spread of every channel over uint8 images of shape (rows, channels, height, width)."""
-        total, squares = torch.zeros(2, rows.shape[1], dtype=torch.float64)
-        for some in torch.split(rows, _ROWS_AT_ONCE):
-            pixels = some.double()
-            total += pixels.sum(dim=(0, 2, 3))
-            squares += (pixels**2).sum(dim=(0, 2, 3))
-        count = rows.shape[0] * rows.shape[2] * rows.shape[3]
-        mean = total / count
-        spread = (squares / count - mean**2).clamp(min=0.0).sqrt()
-        self.mean.copy_(mean[:, None, None])
-        self.scale.copy_((1 / spread.clamp(min=1.0))[:, None, None])  # a channel of one value stays finite
+        mean, spread = channel_spread(rows)
+        self.mean.copy_(mean)
+        self.scale.copy_(1 / spread)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, height, width) -> (B, outputs)."""
@@ -99,6 +92,19 @@ class ConvNorm(nn.Sequential):
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__(nn.Conv2d(channels, width, 3, padding=1, bias=False), BatchNorm2d(width), nn.ReLU())
+
+
+def channel_spread(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of every channel over uint8 images, both (channels, 1, 1); a spread is at least 1."""
+    total, squares = torch.zeros(2, rows.shape[1], dtype=torch.float64)
+    for some in torch.split(rows, _ROWS_AT_ONCE):
+        pixels = some.double()
+        total += pixels.sum(dim=(0, 2, 3))
+        squares += (pixels**2).sum(dim=(0, 2, 3))
+    count = rows.shape[0] * rows.shape[2] * rows.shape[3]
+    mean = total / count
+    spread = (squares / count - mean**2).clamp(min=0.0).sqrt()
+    return mean[:, None, None], spread.clamp(min=1.0)[:, None, None]  # a channel of one value stays finite
 
 
 def halvings(side: int) -> int:

@@ -17,6 +17,9 @@ Optional methods of the module:
 
 - ``fit_inputs(rows: Tensor) -> None``: called once, before training, with all training rows (or a fixed sample of
   them, at most 100,000), to set buffers such as means and quantiles.
+- ``start_from(files: Sequence[Path]) -> Sequence[str]``: called once, before training, where the plan names files of
+  weights to start from; they have the hashes that the plan states. Gives the names of parameters that are not in them
+  and keep their fresh weights. Raises ArtifactRefused where the files are another network's.
 - ``lr_factors() -> dict[str, float]``: parameter name -> factor on the learning rate (default 1).
 - ``undecayed() -> set[str]``: names of further parameters without weight decay (norms, biases and everything with
   fewer than two dimensions never decay).

@@ -1,8 +1,4 @@
-"""One training by several processes: who they are, which rows each takes, what they add up, who decides.
-
-Every process runs the same session in lockstep. Rank 0 leads: the driver runs there, and whatever concerns the
-weights of all (a block of steps, going back to a checkpoint, a repair, the end) is announced to the others first, who
-wait for it in `follow`. Evaluation and checkpoints are the leader's alone, so every row counts once.
+"""The processes of a training: who they are, which rows each takes, what they add up, what rank 0 tells the others.
 
 A batch's rows go to the ranks by their position in it. Losses are divided by the count of the whole step, so the sum
 of all gradients is the gradient of one process but for rounding. Dropout draws from a stream per rank: with it (and
@@ -12,11 +8,9 @@ with batch norm, whose statistics are those of a rank's rows) another number of 
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -24,11 +18,8 @@ from torch import Tensor, nn
 
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, dumps
-from trainwright.engines.contract import Job, ModelFacts, Repair, Session, Unit, findings_of
 from trainwright.engines.torch.batches import Batch, Source
-
-if TYPE_CHECKING:
-    from trainwright.engines.contract import Floats, Matrix
+from trainwright.engines.torch.distributed.strategies import Alone, Replicated
 
 _TIMEOUT = timedelta(minutes=30)
 """How long a rank waits for the others. Assumption: an evaluation or a save takes less. A rank that dies is noticed at
@@ -40,33 +31,9 @@ _MESSAGE_BYTES = 8192  # a command with a path, whose length Linux limits to 409
 class Team:
     """The processes of a training; one alone in the usual case, and then nothing is sent."""
 
-    def __init__(self, rank: int = 0, size: int = 1) -> None:
+    def __init__(self, rank: int = 0, size: int = 1, strategy: Alone | None = None) -> None:
         self.rank, self.size = rank, size
-        self._replica: nn.parallel.DistributedDataParallel | None = None
-
-    def wrapped(self, network: nn.Module, *, steady: bool) -> nn.Module:
-        """The network whose backward pass adds up gradients; ``steady``: the same graph in each step, every sync."""
-        if self.size == 1:
-            return network
-        device = next(network.parameters()).device
-        self._replica = nn.parallel.DistributedDataParallel(
-            network,
-            device_ids=[device.index] if device.type == "cuda" else None,
-            broadcast_buffers=False,  # batch norm's running statistics: the leader evaluates and saves its own
-            gradient_as_bucket_view=True,
-            static_graph=steady,
-        )
-        return self._replica
-
-    def pass_of(self, *, last: bool) -> AbstractContextManager[None]:
-        """Around a forward and backward pass of a step: gradients are exchanged in the last one only."""
-        if self._replica is None or last:
-            return nullcontext()
-        return self._replica.no_sync()
-
-    def scaled(self, loss: Tensor) -> Tensor:
-        """The loss to differentiate: gradients are averaged over ranks, and their sum is wanted."""
-        return loss if self._replica is None else loss * self.size
+        self.strategy = strategy or Alone()
 
     def total(self, value: "Tensor | float") -> "Tensor | float":
         """The sum over the ranks; a plain number is known to all already."""
@@ -152,101 +119,29 @@ def _of_all(batch: Batch, rows: int, *, counts: bool) -> Batch:
     return replace(batch, weight=nothing, count=count * 0 if isinstance(count, Tensor) else count, rows=rows)
 
 
-def join(device: str) -> tuple[Team, str]:
+def join(device: str, strategy: str) -> tuple[Team, str]:
     """Meet the other processes, as torchrun's environment says; the team, and the device of this process."""
     rank, size, local = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
     if device == "cuda":
         torch.cuda.set_device(local)
         dist.init_process_group("cpu:gloo,cuda:nccl", timeout=_TIMEOUT)
-        return Team(rank, size), f"cuda:{local}"
+        return Team(rank, size, _strategy(strategy, rank, size, device)), f"cuda:{local}"
     dist.init_process_group("gloo", timeout=_TIMEOUT)
-    return Team(rank, size), device
+    return Team(rank, size, _strategy(strategy, rank, size, device)), device
+
+
+def _strategy(name: str, rank: int, size: int, device: str) -> Alone:
+    if name == "ddp":
+        return Replicated(rank, size)
+    from trainwright.engines.torch.distributed.sharded import Sharded
+
+    return Sharded(rank, size, device)
 
 
 def leave() -> None:
     """Part from the others, all at the same time."""
     dist.barrier()
     dist.destroy_process_group()
-
-
-def follow(session: Session, team: Team) -> None:
-    """Do what rank 0 announces, until it announces the end."""
-    units: Iterator[Unit] = iter(())
-    while (command := team.listen())["do"] != "end":
-        if command["do"] == "units":
-            units = session.units()
-        elif command["do"] == "unit":
-            next(units, None)
-        elif command["do"] == "restore":
-            session.restore(Path(command["folder"]))
-        else:
-            session.apply(Repair(action=command["action"], values=command["values"]))
-
-
-class Led:
-    """Rank 0's session, for the driver: announces what all ranks must do."""
-
-    keeps_every_round = False
-
-    def __init__(self, session: Session, team: Team) -> None:
-        self._session, self._team = session, team
-
-    def units(self) -> Iterator[Unit]:
-        """Train on, all ranks a unit at a time."""
-        self._team.announce({"do": "units"})
-        units = self._session.units()
-        while True:
-            self._team.announce({"do": "unit"})
-            unit = next(units, None)
-            if unit is None:
-                return
-            yield unit
-
-    def predict_part(self, part: Literal["train", "val"]) -> "Floats":
-        """By rank 0 alone."""
-        return self._session.predict_part(part)
-
-    def predict(self, X: "Matrix", *, rounds: int | None = None) -> "Floats":
-        """By rank 0 alone."""
-        return self._session.predict(X, rounds=rounds)
-
-    def save(self, folder: Path) -> None:
-        """By rank 0 alone."""
-        self._session.save(folder)
-
-    def restore(self, folder: Path) -> None:
-        """All ranks read the same files."""
-        self._team.announce({"do": "restore", "folder": str(folder.absolute())})
-        self._session.restore(folder)
-
-    def export(self, folder: Path, *, rounds: int | None = None) -> None:
-        """By rank 0 alone."""
-        self._session.export(folder, rounds=rounds)
-
-    def facts(self, *, rounds: int | None = None) -> ModelFacts:
-        """Rank 0's."""
-        return self._session.facts(rounds=rounds)
-
-    def findings(self) -> Sequence[Finding]:
-        """Rank 0's."""
-        return findings_of(self._session)
-
-    def apply(self, repair: Repair) -> None:
-        """Every rank repairs the same."""
-        self._team.announce({"do": "apply", "action": repair.action, "values": dict(repair.values)})
-        self._session.apply(repair)
-
-    def close(self) -> None:
-        """The end for all."""
-        self._team.announce({"do": "end"})
-        self._session.close()
-
-
-def open_shared(job: Job, team: Team) -> Session:
-    """This process's session."""
-    from trainwright.engines.torch.session import TorchSession
-
-    return TorchSession(job, team)
 
 
 def count_gpus() -> int:

@@ -1,0 +1,85 @@
+"""The metrics that the driver watches: on all validation rows, and on some training rows for the curve beside them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainwright.core.metrics import Metric, loss_metric, monitor
+from trainwright.engines.contract import Job, Session
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from trainwright.engines.contract import Floats, Matrix
+
+_MOST_ROWS = 20_000  # assumption: enough for a curve (AUC standard error below 0.005), cheap at every unit
+_FEWEST_ROWS = 1_000  # assumption: an AUC standard error of 0.02, where each row costs a forward pass
+_MOST_UNITS = 5  # assumption: the curve needs a point in five units, not in each, where a point costs time
+_SHARE = 0.05
+"""The share of an epoch's rows that may be predicted for the curve: 2% of its time, as a backward pass costs two
+forward passes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TrainRows:
+    """The training rows of the curve: ``picked`` of all (None: every row), looked at in one unit of ``every``.
+
+    A framework that keeps its scores gives those of all rows for little. Elsewhere each row costs a forward pass, so
+    that rows are fewer (as many as validation has), points are rarer, and only ``X`` is predicted.
+    """
+
+    picked: "np.ndarray | None"
+    every: int
+    X: "Matrix | None"
+
+    def predictions(self, session: Session) -> "Floats":
+        """Those of the session's present model."""
+        if self.X is not None:
+            return session.predict(self.X)
+        predicted = session.predict_part("train")
+        return predicted if self.picked is None else predicted[self.picked]
+
+
+def _train_rows(job: Job, *, kept: bool) -> _TrainRows:
+    import numpy as np
+
+    rows = job.train.rows
+    size = min(rows, _MOST_ROWS)
+    if not kept:
+        size = min(size, max(_FEWEST_ROWS, job.val.rows if job.val else 0))
+    picked = None
+    if size < rows:
+        picked = np.sort(job.seeds.generator("train sample").choice(rows, size, replace=False))
+    if kept:
+        return _TrainRows(picked=picked, every=1 if picked is None else _MOST_UNITS, X=None)
+    every = min(_MOST_UNITS, math.ceil(size / (_SHARE * rows)))
+    return _TrainRows(picked=picked, every=every, X=None if picked is None else job.train.X[picked])
+
+
+class Judge:
+    """Computes metrics of a session as it trains: those given, and the task's loss."""
+
+    def __init__(self, session: Session, job: Job, metrics: Sequence[Metric]) -> None:
+        self._session = session
+        self.metrics = tuple({m.name: m for m in (*metrics, loss_metric(job.task))}.values())
+        self._rows = _train_rows(job, kept=session.keeps_predictions)
+        y = job.train.y if self._rows.picked is None else job.train.y[self._rows.picked]
+        self._train = {m.name: monitor(m, y, None) for m in self.metrics}
+        self._val = {m.name: monitor(m, job.val.y, job.val.weight) for m in self.metrics} if job.val else {}
+
+    def judge(self, unit_number: int, *, last: bool) -> tuple[dict[str, dict[str, float]], bool]:
+        """Metrics by part, and whether all predictions were finite. Units are counted from 1."""
+        import numpy as np
+
+        found: dict[str, dict[str, float]] = {}
+        finite = True
+        if self._val:
+            predicted = self._session.predict_part("val")
+            finite = bool(np.isfinite(predicted).all())
+            found["val"] = {name: compute(predicted) for name, compute in self._val.items()} if finite else {}
+        if finite and (last or (unit_number - 1) % self._rows.every == 0):
+            predicted = self._rows.predictions(self._session)
+            finite = bool(np.isfinite(predicted).all())
+            found["train"] = {name: compute(predicted) for name, compute in self._train.items()} if finite else {}
+        return found, finite

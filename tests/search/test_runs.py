@@ -170,6 +170,8 @@ def test_a_network_is_searched_by_its_words_and_kept(tmp_path):
     project.write(wanted(model="mlp", search_space=space, budget="3 trials", training={"rounds": 4}), table(rows=300))
     run = project.train()
     found = summary(run)
+    if "from_trial" in record(run):
+        assert (run / "checkpoints" / "best" / "state.json").is_file()
     assert record(run)["best_params"]["hidden_sizes"] in ([16, 16], [8])
     assert record(run).get("from_trial") in (None, found["number"]), "kept only where it has the best value"
     shutil.copy(run / "resolved.yaml", tmp_path / "again.yaml")

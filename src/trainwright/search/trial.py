@@ -1,6 +1,7 @@
 """One trial: a configuration, trained by the same driver as the final model and judged on rows it did not see."""
 
 import math
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -44,8 +45,9 @@ class Kept:
     events: tuple[Event, ...]
 
     def close(self) -> None:
-        """Free what the session holds."""
+        """Free what the session holds, and its scratch files."""
         self.fitted.session.close()
+        shutil.rmtree(self.prepared.job.workdir, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +157,9 @@ class Bench:
             outcome = self._failed(proposal, seen, error.message, error.findings)
         except Exception as error:  # noqa: BLE001 - whatever a library does, the search goes on; the ledger tells it
             outcome = self._failed(proposal, seen, f"{type(error).__name__}: {error}", ())
+        if outcome.kept is None:
+            for left in self.workdir.glob(f"trial-{proposal.number}-{repeat}-*"):
+                shutil.rmtree(left, ignore_errors=True)
         record = replace(
             outcome.record,
             seconds=round(self.clock.elapsed() - began, 6),

@@ -1,5 +1,6 @@
 """The stages that train: baselines, cross-validation, the final fit."""
 
+import shutil
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from trainwright.fit.plan import Plan, load_family
 from trainwright.fit.recorder import Recorder
 from trainwright.fit.spread import World, fit_by_workers, world_of
 from trainwright.run.checkpoints import Checkpoint, read_checkpoint
-from trainwright.run.files import read_json, write_json
+from trainwright.run.files import read_json, whole_folder, write_json
 from trainwright.search.trial import Kept
 from trainwright.stages.work import Work
 
@@ -165,6 +166,10 @@ def _taken_over(work: Work, prepared: Prepared, plan: Plan, kept: Kept) -> Fitte
         for event in kept.events:
             work.recorder.emit(event.step, event.body)
         fitted = kept.fitted
+        best = kept.prepared.job.workdir / "checkpoints" / "best"
+        if best.is_dir():
+            with whole_folder(work.folder.checkpoints / "best") as fresh:
+                shutil.copytree(best, fresh, dirs_exist_ok=True)
         work.note(fitted.findings)
         if fitted.progress.reason == "time_budget":
             work.add([budget_finding(fitted.progress, plan.model.rounds)], step=fitted.progress.rounds)

@@ -21,7 +21,7 @@ from trainwright.search.ledger import read_ledger
 from trainwright.search.loop import perform
 from trainwright.search.processes import outcome_to_json, task_from_json
 from trainwright.search.trial import Bench
-from trainwright.stages import launch, prepare, searching
+from trainwright.stages import launch, prepare, search_setup
 from trainwright.stages.work import Work
 
 
@@ -56,7 +56,7 @@ def bench_of(run: Path, threads: int | None, *, trust_code: bool) -> Iterator[tu
             if wanted is not None and dataset.fingerprint["digest"] != wanted:
                 raise ArtifactRefused(f"the data read for {run} is not the data the run began with")
             plan = prepare.plan_training(work, dataset)
-            yield work, searching.bench_for(work, dataset, plan)
+            yield work, search_setup.bench_for(work, dataset, plan)
 
 
 def serve(run: Path, threads: int, *, trust_code: bool) -> None:

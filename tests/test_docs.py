@@ -44,14 +44,14 @@ def marked(marker: str, page: str = README) -> str:
 
 
 def test_every_command_is_documented_and_every_documented_one_exists() -> None:
-    documented = set(re.findall(r"^\| `trainwright (\w+)", COMMANDS_PAGE, re.MULTILINE))
+    documented = set(re.findall(r"^\| `trainwright ([\w-]+)", COMMANDS_PAGE, re.MULTILINE))
     assert documented == set(commands())
 
 
 def test_options_in_the_documents_exist() -> None:
     known = commands()
     for page in PAGES:
-        for name, rest in re.findall(r"\btrainwright (\w+)((?: [^`\n#|]+)?)", page.read_text(encoding="utf-8")):
+        for name, rest in re.findall(r"\btrainwright ([\w-]+)((?: [^`\n#|]+)?)", page.read_text(encoding="utf-8")):
             if name in known:
                 options = set(re.findall(r"(?<!\S)\[?(--?[a-z][a-z-]*)", rest))
                 assert options <= known[name] | {"--help"}, f"{page.name}: trainwright {name}{rest}"

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from trainwright.pipeline import resume as resume
     from trainwright.pipeline import runs as runs
     from trainwright.pipeline import schema as schema
+    from trainwright.pipeline import search_worker as search_worker
     from trainwright.pipeline import train as train
 
 __version__ = "0.1.0"
 
 _IN_PIPELINE = {"write_report": "report", "list_families": "families", "list_engines": "engines"} | {
-    name: name for name in ("check", "compare", "init", "predict", "resume", "runs", "schema", "train")
+    name: name for name in ("check", "compare", "init", "predict", "resume", "runs", "schema", "search_worker", "train")
 }
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "resume",
     "runs",
     "schema",
+    "search_worker",
     "train",
     "write_report",
 ]

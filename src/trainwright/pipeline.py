@@ -14,8 +14,15 @@ from trainwright.families.contract import Family
 from trainwright.fit.recorder import Listener
 from trainwright.run.lock import locked
 from trainwright.run.result import RunResult, damaged_result, read_result
-from trainwright.stages import deliver, launch, prepare, training
-from trainwright.stages.reports import CheckReport, InitResult, PredictResult, ReportResult, RunsList
+from trainwright.stages import deliver, launch, prepare, searching, training
+from trainwright.stages.reports import (
+    CheckReport,
+    InitResult,
+    PredictResult,
+    ReportResult,
+    RunsList,
+    SearchWorkerResult,
+)
 from trainwright.stages.work import Work
 
 if TYPE_CHECKING:
@@ -70,6 +77,20 @@ def resume(
     return read_result(Path(run))
 
 
+def search_worker(run: str | Path, *, threads: int | None = None, trust_code: bool = False) -> SearchWorkerResult:
+    """Train trials of a run whose search is shared over a database, until that search is over.
+
+    Raises:
+        ArtifactRefused: there is no run, or the data here is not the data it began with.
+        SpecError: the run's spec shares no search.
+        ResourceMissing: the database is not there, or holds no search of this run yet.
+        Stopped: a signal came in; the trial at work is left to another worker.
+    """
+    from trainwright.stages.helping import help_search
+
+    return help_search(Path(run), threads=threads, trust_code=trust_code)
+
+
 def run_stages(work: Work) -> None:
     """Every stage of a run, in order; finished ones are not done again."""
     dataset = prepare.read_data(work)
@@ -79,8 +100,10 @@ def run_stages(work: Work) -> None:
     plan, prepared = prepare.choose_threads(work, dataset, plan, prepared)
     prepare.check_model(work, dataset, prepared)
     baselines = training.train_baselines(work, dataset, plan)
+    found = searching.search(work, dataset, plan, prepared)
+    plan, prepared = found.plan, found.prepared
     folds = training.cross_validate(work, dataset, plan)
-    fitted = training.train_final(work, prepared, plan)
+    fitted = training.train_final(work, prepared, plan, kept=found.kept)
     simpler = training.simpler_family(work, dataset, prepared, plan, fitted, baselines)
     if simpler is not None:
         fitted.session.close()

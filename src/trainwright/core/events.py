@@ -79,7 +79,23 @@ class Finished:
     facts: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
-Body: TypeAlias = Started | Trained | Evaluated | Saved | Found | Repaired | Finished
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A trial of a search ended: its value, and the best one so far. ``of`` is None where time is the only limit."""
+
+    number: int
+    of: int | None
+    state: str
+    metric: str
+    value: float | None
+    best: float | None
+    best_number: int | None
+    params: Mapping[str, JsonValue]
+    seconds: float
+    reason: str = ""
+
+
+Body: TypeAlias = Started | Trained | Evaluated | Saved | Found | Repaired | Finished | Trial
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ unit (100,000 x 28, depth 7). The snapshot is then what a resume goes on from: a
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from trainwright.core.errors import ArtifactRefused
-from trainwright.core.jsonable import JsonValue
+from trainwright.core.jsonable import JsonValue, dumps
 from trainwright.core.packages import needs_package
 from trainwright.core.plan import ModelPlan
 from trainwright.core.tasks import TABLE_TASKS, Task
@@ -103,7 +103,7 @@ class _CatBoost(BoostedSession):
         self._link = _link(job)
         self._train_dir = job.workdir / "catboost"
         self._model: catboost.CatBoost | None = None
-        self._pools: dict[str, catboost.Pool] = {}
+        self._pools: dict[str, object] = {}
         self._scores: dict[str, tuple[int, np.ndarray]] = {}  # rounds and raw scores of the job's own rows
         super().__init__(
             job,
@@ -122,6 +122,10 @@ class _CatBoost(BoostedSession):
         self._model = model
         self._rounds = rounds
         return ()
+
+    @property
+    def _kept(self) -> MutableMapping[str, object]:
+        return self._pools if self._job.shared is None else self._job.shared
 
     def _native_params(self, rounds: int) -> dict[str, JsonValue]:
         job = self._job
@@ -144,22 +148,24 @@ class _CatBoost(BoostedSession):
         return params
 
     def _training_pool(self) -> "catboost.Pool":
-        """Quantised once for all units."""
-        if "fit" not in self._pools:
+        """Quantised once for all units, and for all jobs of the same rows and the same options of quantisation."""
+        options = {k: self._job.plan.params[k] for k in _QUANTISATION if k in self._job.plan.params}
+        key = dumps(["catboost fit", options])
+        if key not in self._kept:
             table = self._job.train
             pool = _pool(table.X, self._job.categorical, label=table.y, weight=table.weight, threads=self._job.threads)
-            options = {k: self._job.plan.params[k] for k in _QUANTISATION if k in self._job.plan.params}
             pool.quantize(task_type="CPU", **options)
-            self._pools["fit"] = pool
-        return self._pools["fit"]
+            self._kept[key] = pool
+        return cast("catboost.Pool", self._kept[key])
 
     def _rows(self, part: Literal["train", "val"]) -> "catboost.Pool":
         """Rows to predict, not quantised: CatBoost cannot apply category statistics to a quantised pool (1.2.10)."""
-        if part not in self._pools:
+        key = f"catboost {part}"
+        if key not in self._kept:
             table = self._job.train if part == "train" else self._job.val
             assert table is not None
-            self._pools[part] = _pool(table.X, self._job.categorical, threads=self._job.threads)
-        return self._pools[part]
+            self._kept[key] = _pool(table.X, self._job.categorical, threads=self._job.threads)
+        return cast("catboost.Pool", self._kept[key])
 
     def _part(self, part: Literal["train", "val"]) -> "Floats":
         assert self._model is not None

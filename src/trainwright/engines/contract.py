@@ -15,7 +15,7 @@ The session yields, the driver decides: a session never stops early, never evalu
 It imports its framework inside functions.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -97,7 +97,8 @@ class Job:
     ``categorical`` lists the columns of ``X`` that hold category codes. ``category_sizes`` gives their number of known
     categories. ``vocabulary`` is the number of token ids in the styles ``tokens`` and ``language`` (0 is padding, 1
     what the vocabulary does not know). ``threads`` is exact, not a hint: it is part of the result. ``workdir`` is a
-    private scratch folder.
+    private scratch folder. ``shared`` is there where several jobs have the same rows: an engine keeps in it, under a
+    key of its own, what it makes of the rows whatever the parameters (binned data), and finds it there again.
     """
 
     task: Task
@@ -113,6 +114,7 @@ class Job:
     device: str
     workdir: Path
     vocabulary: int = 0
+    shared: MutableMapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from trainwright.core.jsonable import JsonValue
+from trainwright.core.jsonable import JsonValue, dumps
 from trainwright.core.packages import needs_package
 from trainwright.core.plan import ModelPlan
 from trainwright.core.tasks import TABLE_TASKS, Task
@@ -56,6 +56,14 @@ _SEEDS = (
     "data_random_seed",
     "objective_seed",
 )
+
+_BINNING = frozenset(
+    {
+        "bin_construct_sample_cnt", "data_random_seed", "enable_bundle", "feature_pre_filter", "linear_tree", "max_bin",
+        "min_data_in_bin", "use_missing", "zero_as_missing",
+    }
+)  # fmt: skip
+"""The parameters of a plan that LightGBM's Dataset depends on (`Dataset.get_params`, 4.7.0)."""
 
 _MEMORYLESS = frozenset(
     {
@@ -165,17 +173,29 @@ class _LightGBM(BoostedSession):
         return tuple(curve)
 
     def _start(self) -> "lgb.Booster":
-        train, val = self._datasets()
+        train, val = self._shared_datasets()
         booster: lgb.Booster = self._library.Booster(self._params, train)
         if val is not None:
             booster.add_valid(val, "val")
         return booster
 
+    def _shared_datasets(self) -> "tuple[lgb.Dataset, lgb.Dataset | None]":
+        """Binned once for all jobs of the same rows and the same parameters of binning."""
+        if self._job.shared is None:
+            return self._datasets()
+        key = dumps(["lightgbm", self._binning()])
+        if key not in self._job.shared:
+            self._job.shared[key] = self._datasets()
+        return cast("tuple[lgb.Dataset, lgb.Dataset | None]", self._job.shared[key])
+
+    def _binning(self) -> dict[str, JsonValue]:
+        return {name: value for name, value in self._params.items() if name in _BINNING}
+
     def _datasets(self) -> "tuple[lgb.Dataset, lgb.Dataset | None]":
         make = partial(
             self._library.Dataset,
             categorical_feature=list(self._job.categorical),
-            params=self._params,
+            params={**self._binning(), "num_threads": self._job.threads, "verbosity": -1},
             free_raw_data=True,
         )
         train = _dataset(make, self._job.train, None)
@@ -269,6 +289,7 @@ def _native_params(job: Job) -> dict[str, JsonValue]:
         "num_iterations": job.plan.rounds,
         "num_threads": job.threads,
         "deterministic": True,
+        "feature_pre_filter": False,  # it would make the binned data depend on min_data_in_leaf
         "force_col_wise" if sparse_or_wide else "force_row_wise": True,
         "verbosity": -1,
         "metric": _metric(job),

@@ -8,7 +8,7 @@ is what XGBoost makes of them; a model trained on sparse rows therefore gets den
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.packages import needs_package
@@ -137,6 +137,15 @@ class _XGBoost(BoostedSession):
         return booster
 
     def _own_rows(self, part: Literal["train", "val"]) -> "xgb.DMatrix":
+        """A part as a matrix; XGBoost keeps its bins in it, so jobs of the same rows share one for each ``max_bin``."""
+        if self._job.shared is None:
+            return self._made_rows(part)
+        key = f"xgboost {part} {self._params.get('max_bin')} {self._params.get('tree_method')}"
+        if key not in self._job.shared:
+            self._job.shared[key] = self._made_rows(part)
+        return cast("xgb.DMatrix", self._job.shared[key])
+
+    def _made_rows(self, part: Literal["train", "val"]) -> "xgb.DMatrix":
         table = self._job.train if part == "train" else self._job.val
         assert table is not None
         return _rows(

@@ -44,6 +44,16 @@ SPACE: Mapping[str, Range] = {
     "max_ctr_complexity": Range(low=2, high=5, integer=True),
 }
 
+_LIBRARY: Mapping[str, JsonValue] = {
+    "learning_rate": 0.05,
+    "depth": 6,
+    "l2_leaf_reg": 3.0,
+    "subsample": 0.8,
+    "rsm": 1.0,
+    "grow_policy": "SymmetricTree",
+}
+PORTFOLIO = ((_LIBRARY, "CatBoost's own defaults, with AutoGluon's learning rate (0.05)"),)
+
 _CLASSIFICATION: Mapping[str, JsonValue] = {
     "learning_rate": 0.08,
     "depth": 7,

@@ -11,6 +11,7 @@ A family is one module with these names::
     def defaults(request: Request) -> dict[str, JsonValue]
     def problems(params: Mapping[str, JsonValue], request: Request) -> list[ParamProblem]
     def build(params: Mapping[str, JsonValue], request: Request) -> ModelPlan
+    PORTFOLIO: tuple[tuple[Mapping[str, JsonValue], str], ...]   # may be absent: (parameters, source), tried first
 
 `problems` is asked before `build`; `build` may assume there were none. Importing a family imports no framework:
 `problems` and `build` import it inside.
@@ -44,6 +45,13 @@ class Request:
     estimator: str = ""
     image: tuple[int, ...] = ()
     base: str = ""
+
+
+NO_EFFECT = "has no effect"
+"""How a problem begins of a parameter that is right in itself and does nothing beside the others."""
+
+SAME = "is another name of"
+"""How a problem begins of a parameter that is there twice, under two names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,30 @@ SPACE: Mapping[str, Range] = {
     "lambda_l2": Range(low=1e-4, high=2.0),
 }
 
+_LIBRARY: Mapping[str, JsonValue] = {
+    "learning_rate": 0.1,
+    "num_leaves": 31,
+    "min_data_in_leaf": 20,
+    "bagging_fraction": 1.0,
+    "feature_fraction": 1.0,
+    "extra_trees": False,
+    "lambda_l1": 0.0,
+    "lambda_l2": 0.0,
+}
+_LARGE: Mapping[str, JsonValue] = {
+    **_LIBRARY,
+    "learning_rate": 0.03,
+    "num_leaves": 128,
+    "feature_fraction": 0.9,
+    "min_data_in_leaf": 5,
+}
+_TABREPO = "TabRepo's manual configurations (Salinas & Erickson 2024, tabrepo/models/lightgbm/generate.py)"
+PORTFOLIO = (
+    (_LIBRARY, "LightGBM's own defaults"),
+    (_LARGE, f"large: {_TABREPO}"),
+    ({**_LARGE, "extra_trees": True}, f"large, extremely randomised: {_TABREPO}"),
+)
+
 _CLASSIFICATION: Mapping[str, JsonValue] = {
     "learning_rate": 0.04,
     "num_leaves": 50,

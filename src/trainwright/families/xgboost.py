@@ -44,6 +44,19 @@ SPACE: Mapping[str, Range] = {
     "max_leaves": Range(low=8, high=1024, log=True, integer=True),
 }
 
+_LIBRARY: Mapping[str, JsonValue] = {
+    "learning_rate": 0.3,
+    "max_depth": 6,
+    "min_child_weight": 1.0,
+    "subsample": 1.0,
+    "colsample_bylevel": 1.0,
+    "colsample_bynode": 1.0,
+    "reg_alpha": 0.0,
+    "reg_lambda": 1.0,
+    "grow_policy": "depthwise",
+}
+PORTFOLIO = (({**_LIBRARY, "learning_rate": 0.1}, "XGBoost's own defaults, at a third of its learning rate"),)
+
 _CLASSIFICATION: Mapping[str, JsonValue] = {
     "tree_method": "hist",
     "max_bin": 256,

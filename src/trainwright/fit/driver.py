@@ -105,10 +105,13 @@ def fit(
     resumable: bool,
     log_position: Callable[[], int] = lambda: 0,
     resume_from: Checkpoint | None = None,
+    ends_early: Callable[[int, float], bool] = lambda _rounds, _value: False,
 ) -> Fitted:
     """Train until the rules say stop; the best round is then selected.
 
     ``checkpoints`` holds ``last`` (when ``resumable``) and ``best`` (for sessions that do not keep every round).
+    ``ends_early`` is asked after each evaluation with the rounds done and the watched metric on validation rows; a
+    search ends a training so that cannot win, for the reason ``pruned``.
 
     Raises:
         TrainingFailed: a value that must be finite was not; nothing trained after it is used.
@@ -133,6 +136,7 @@ def fit(
         log_position=log_position,
         judge=Judge(session, job, (rules.watch, rules.primary)),
         saved_s=recorder.clock.elapsed(),
+        ends_early=ends_early,
     )
     try:
         progress = loop.run(progress)
@@ -166,6 +170,8 @@ class _Loop:
     log_position: Callable[[], int]
     judge: Judge
     saved_s: float
+    ends_early: Callable[[int, float], bool]
+    pruned: bool = False
     waits: Waits = field(default_factory=Waits)
     told: list[Finding] = field(default_factory=list)
 
@@ -225,6 +231,7 @@ class _Loop:
         self._refuse_non_finite({}, progress, predictions_finite=finite)
         value = metrics.get("val", {}).get(self.rules.watch.name)
         better = value is not None and _better(value, progress.best_value, self.rules)
+        self.pruned = value is not None and self.ends_early(progress.rounds, value)
         seconds = self.recorder.clock.elapsed() - began
         self.recorder.emit(progress.rounds, Evaluated(metrics=metrics, best=better, seconds=seconds))
         if not better:
@@ -243,7 +250,7 @@ class _Loop:
             return "early_stopping"
         if self.rules.deadline_s is not None and self.recorder.clock.elapsed() >= self.rules.deadline_s:
             return "time_budget"
-        return ""
+        return "pruned" if self.pruned else ""
 
     def _due(self) -> bool:
         return self.recorder.clock.elapsed() - self.saved_s >= self.rules.checkpoint_every_s

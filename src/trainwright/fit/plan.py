@@ -43,7 +43,7 @@ _FRAMEWORK_FAMILY = {
 # The engine behind a framework's usual name, where they differ.
 _FRAMEWORK_ENGINE = {"pytorch": "torch"}
 # Where a network's published search space and the training section name the same thing.
-_TWICE = {
+TWICE = {
     "optimizer.lr": "learning_rate",
     "optimizer.weight_decay": "weight_decay",
     "batch_size": "batch_size",
@@ -185,7 +185,7 @@ def _judge_keys(
             yield loaded.mistake(f"training.{key}", what, fix, code="no_effect")
     if training.epochs is not None and "batch_size" not in capabilities.training_keys and name != "sklearn_mlp":
         yield loaded.mistake("training.epochs", f"{name} does not train in epochs", "Write rounds", code="no_effect")
-    for path, key in _TWICE.items():
+    for path, key in TWICE.items():
         given = _at(training, path)
         if given is not None and params.get(key, given) != given:
             what = f"architecture.architecture_spec.{key} says {params[key]}, this says {given}"
@@ -271,19 +271,8 @@ def make_plan(loaded: "LoadedSpec", dataset: "Dataset", *, threads: int, simpler
                 fix="Name another with architecture.model_type; `trainwright families` lists them",
             )
         )
-    if spec.hyperparameter_search is not None:
-        findings.append(
-            Finding(
-                code="search.not_run",
-                severity=Severity.WARNING,
-                where="hyperparameter_search",
-                what="no search was run: this version trains one configuration, the family's defaults and "
-                "architecture_spec",
-                fix="Remove the section, or search by training several specs and `trainwright compare`",
-            )
-        )
     primary = default_metric(task) if spec.training.metric == "auto" else _metric(loaded, "training.metric", task)
-    watch, patience, min_delta = _stopping(loaded, task, primary, model)
+    watch, patience, min_delta = stopping_rule(loaded, task, primary, model)
     return Plan(
         model=model,
         primary=primary,
@@ -320,7 +309,8 @@ def _device(loaded: "LoadedSpec", engine: str) -> tuple[str, list[Finding]]:
 def _is_free(spec: "Spec") -> bool:
     """Whether the spec leaves the family to us altogether."""
     named = spec.architecture.model_type != "auto" or spec.training.framework != "auto"
-    return not named and not spec.architecture.architecture_spec
+    searched = spec.hyperparameter_search is not None and bool(spec.hyperparameter_search.search_space)
+    return not named and not searched and not spec.architecture.architecture_spec
 
 
 def _are_images(dataset: "Dataset") -> bool:
@@ -404,7 +394,7 @@ def _metric(loaded: "LoadedSpec", path: str, task: Task) -> Metric:
         raise spec_error([loaded.mistake(path, error.message)]) from error
 
 
-def _stopping(loaded: "LoadedSpec", task: Task, primary: Metric, model: ModelPlan) -> tuple[Metric, int, float]:
+def stopping_rule(loaded: "LoadedSpec", task: Task, primary: Metric, model: ModelPlan) -> tuple[Metric, int, float]:
     stopping = loaded.spec.training.early_stopping
     loss = loss_metric(task)
     watch = primary if primary.smooth else loss

@@ -20,6 +20,7 @@ _ROLES: tuple[tuple[str, str, str], ...] = (
     (r"checks\.json", "checks", "Checks before training and their verdicts"),
     (r"baselines\.json", "metrics", "Scores of the baselines"),
     (r"cross_validation\.json", "metrics", "Scores of every fold"),
+    (r"search/.*", "search", "Trials of the search: ledger, summary, events"),
     (r"samples\.txt", "samples", "Text that the model wrote"),
     (r"data/schema\.json", "schema", "Columns: kind, role and how both were decided"),
     (r"data/.*", "data", "Fingerprint, split and rows of the data"),

@@ -21,6 +21,7 @@ from trainwright.report.reading import (
     text,
     whole,
 )
+from trainwright.report.trials import SearchFact, read_search
 from trainwright.run.files import read_json
 from trainwright.run.folder import open_run
 
@@ -40,6 +41,7 @@ _SOURCES = {
     "determinism": "run.json (determinism)",
     "test_openings": "run.json (test_openings)",
     "params": "run.json (best_params, model.params)",
+    "search": "search/summary.json, search/trials.jsonl",
     "log": "training_log.jsonl",
     "checks": "checks.json",
     "baselines": "run.json (baselines), baselines.json",
@@ -146,6 +148,7 @@ class Facts:
     predictions: Mapping[str, Predictions]
     files: tuple[FileFact, ...]
     findings: tuple[Finding, ...]
+    search: SearchFact | None = None
 
     @property
     def name(self) -> str:
@@ -240,6 +243,7 @@ def gather(run: Path) -> Facts:
         predictions={part: p for part, p in found.items() if p is not None},
         files=list_files(run),
         findings=tuple(finding_from_json(f) for f in objects(record.get("findings"))),
+        search=read_search(run),
     )
 
 

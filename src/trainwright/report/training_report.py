@@ -14,6 +14,7 @@ from trainwright.report.prompt import render_prompt
 from trainwright.report.reading import finite, items, mapping, numbers, text, whole
 from trainwright.report.receiver import receiver
 from trainwright.report.rendering import render_template
+from trainwright.report.search import best_words, ranking_table, search_lines
 from trainwright.report.words import amount, count, duration, metric_label, plural
 
 
@@ -32,7 +33,9 @@ def render(facts: Facts) -> str:
             "observations": observations(facts),
             "params": yaml_block(_params(facts)),
             "engine_params": yaml_block(mapping(facts.model.get("params"))),
-            "search": tables.search_table(facts, _params(facts)),
+            "best_words": best_words(facts),
+            "search_lines": search_lines(facts),
+            "search": tables.search_table(facts, _params(facts)) if facts.search is None else ranking_table(facts),
             "samples": _samples(facts),
             "gap": _gap(facts),
             "card": card_yaml(facts),
@@ -88,8 +91,18 @@ def _setup(facts: Facts) -> dict[str, str]:
         "batch": "all training rows at once" if batch is None else count(batch),
         "epochs": _epochs(facts, unit),
         "device": _device(facts),
-        "time": f"{duration(facts.seconds(facts.fit_stage))} for the final model, {_total(facts)} for all stages",
+        "time": f"{_fit_time(facts)}, {_total(facts)} for all stages",
     }
+
+
+def _fit_time(facts: Facts) -> str:
+    """How long the final model took, also where a trial of the search became it."""
+    number = whole(facts.record.get("from_trial"))
+    trials = facts.search.trials if facts.search is not None else ()
+    trial = next((t for t in trials if t.number == number), None)
+    if trial is None:
+        return f"{duration(facts.seconds(facts.fit_stage))} for the final model"
+    return f"{duration(trial.seconds)} for the final model, as trial {number} of the search"
 
 
 def _total(facts: Facts) -> str:
@@ -172,7 +185,8 @@ def _figures(facts: Facts) -> dict[str, str]:
     present = {Path(f.path).stem for f in facts.files if f.path.startswith("plots/")}
     links = {name: f"![{caption}](plots/{name}.png)" for name, (_, caption) in FIGURES.items() if name in present}
     curves = links.pop("learning_curves", "")
-    return {"learning_curves": curves, "others": "\n\n".join(links.values())}
+    searched = [links.pop(name) for name in ("search_history", "search_importance") if name in links]
+    return {"learning_curves": curves, "search": "\n\n".join(searched), "others": "\n\n".join(links.values())}
 
 
 def _samples(facts: Facts) -> str:

@@ -290,16 +290,46 @@ class CrossValidation(Section):
 
 
 class Search(Section):
-    """Hyperparameter search."""
+    """Hyperparameter search. Its score comes from validation rows, or from folds of the training rows."""
 
     method: Annotated[Literal["grid", "random", "bayesian"], AnyCase] = Field(
         "bayesian", description="How trials are chosen. Any case.", examples=["bayesian"]
     )
+    sampler: Annotated[Literal["tpe", "gp"], AnyCase] = Field(
+        "tpe", description="What proposes the trials of a bayesian search.", examples=["tpe"]
+    )
+    pruner: Annotated[Literal["auto", "none", "outlook", "median", "asha", "hyperband", "wilcoxon"], AnyCase] = Field(
+        "auto", description="What ends a trial that cannot win.", examples=["median"]
+    )
     budget: BudgetField = Field(None, description="Trials, time, or both.", examples=["50 trials"])
     search_space: dict[str, object] = Field(
         default_factory=dict,
-        description="Parameter -> {low, high, log, int, step} or a list of choices; empty: the family's own.",
+        description="Parameter -> {low, high, log, int, step, when} or a list of choices; empty: the family's own.",
         examples=[{"learning_rate": {"low": 0.01, "high": 0.3, "log": True}}],
+    )
+    folds: StrictInt | None = Field(
+        None, ge=2, description="Score by so many folds of the training rows instead of validation rows.", examples=[5]
+    )
+    cheap_trials: StrictBool | None = Field(
+        None,
+        description="Whether trials begin on part of the rows; by default where the table is large.",
+        examples=[True],
+    )
+    seeds: StrictInt = Field(
+        3, ge=1, description="Seeds under which the best few are compared; 1: they are not.", examples=[3]
+    )
+    parallel: StrictInt = Field(
+        1, ge=1, description="Processes that train trials at once; threads are divided among them.", examples=[2]
+    )
+    deterministic: StrictBool = Field(
+        default=True,
+        description="Whether trials in parallel are asked for in batches, so that no timing matters.",
+        examples=[True],
+    )
+    storage: str | None = Field(
+        None,
+        description="An Optuna RDB URL that workers of several machines share (`trainwright search-worker`).",
+        examples=["postgresql+psycopg://user@host/trials"],
     )
 
 

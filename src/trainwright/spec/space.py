@@ -44,8 +44,10 @@ def _choice_problems(value: object, key: str) -> Iterator[tuple[str, str, str]]:
     if not isinstance(value, list | tuple) or not value:
         yield key, "the list of choices is empty or no list", "Write for example [gbdt, dart]"
         return
-    if any(isinstance(v, dict | list) for v in value):
-        yield key, "choices must be single values", "Write for example [gbdt, dart]"
+    if any(
+        isinstance(v, dict) or (isinstance(v, list) and any(isinstance(one, dict | list) for one in v)) for v in value
+    ):
+        yield key, "choices must be single values or lists of them", "Write for example [gbdt, dart]"
         return
     names = [f"{type(v).__name__}:{v}" for v in value]
     if len(set(names)) < len(names):

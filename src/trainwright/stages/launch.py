@@ -22,6 +22,7 @@ from trainwright.run.files import drop_temporary, read_json, write_bytes, write_
 from trainwright.run.folder import RunFolder, create_run, open_run
 from trainwright.run.hashes import sha256_value
 from trainwright.run.lock import locked
+from trainwright.search.judge import judge_search
 from trainwright.spec.load import LoadedSpec, Mistake, load, spec_error
 from trainwright.stages.work import Work
 from trainwright.trackers.jsonl import EventLog
@@ -42,7 +43,7 @@ def load_spec(
     Raises:
         SpecError: with all mistakes.
     """
-    return load(spec, overrides=overrides, base=base, frames=frames, judges=[judge_model, judge_checks])
+    return load(spec, overrides=overrides, base=base, frames=frames, judges=[judge_model, judge_search, judge_checks])
 
 
 def judge_checks(loaded: LoadedSpec) -> list[Mistake]:
@@ -91,10 +92,14 @@ def new_run(
     trust_code: bool,
     listener: Listener | None,
     clock: Clock | None = None,
+    base: Path | None = None,
 ) -> Iterator[Work]:
-    """Make a run folder and work in it; how it ended is written whatever happens."""
+    """Make a run folder and work in it; how it ended is written whatever happens.
+
+    ``base`` is the folder that the spec's relative paths start from, where it is not the spec's own.
+    """
     clock = clock or SystemClock()
-    loaded = load_spec(spec, overrides, frames=bool(frames))
+    loaded = load_spec(spec, overrides, base=base, frames=bool(frames))
     pipeline = _pipeline(loaded, trust_code=trust_code, frames=frames)
     folder = create_run(root, loaded.name, clock.now())
     _store_frames(folder, frames)
@@ -182,7 +187,7 @@ def _working(
         work = Work(
             folder=folder,
             loaded=loaded,
-            frames=_stored_frames(folder),
+            frames=stored_frames(folder.path),
             pipeline=pipeline,
             clock=clock,
             recorder=recorder,
@@ -258,8 +263,9 @@ def _store_frames(folder: RunFolder, frames: "Mapping[str, pd.DataFrame]") -> No
         write_bytes(folder.data / f"given_{part}.parquet", buffer.getvalue())
 
 
-def _stored_frames(folder: RunFolder) -> "Mapping[str, pd.DataFrame] | None":
-    paths = {part: folder.data / f"given_{part}.parquet" for part in PARTS}
+def stored_frames(run: Path) -> "Mapping[str, pd.DataFrame] | None":
+    """The data that a run was given as frames; None where it came from files."""
+    paths = {part: RunFolder(run).data / f"given_{part}.parquet" for part in PARTS}
     present = {part: path for part, path in paths.items() if path.is_file()}
     if not present:
         return None

@@ -10,8 +10,9 @@ from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.core.tasks import Task
 from trainwright.data.language import STRETCH
 from trainwright.fit.jobs import Prepared, prepare_job
-from trainwright.fit.plan import Plan, family_of, framework_of, load_family, make_plan, request_of
+from trainwright.fit.plan import TWICE, Plan, family_of, framework_of, load_family, make_plan, request_of
 from trainwright.fit.recipe import recipe_values
+from trainwright.fit.replan import renamed
 from trainwright.fit.spread import world_of
 from trainwright.run.files import read_json, write_json, write_text
 from trainwright.spec.load import spec_error
@@ -74,7 +75,7 @@ def plan_training(work: Work, dataset: "Dataset", *, simpler: str | None = None)
     """Settle the model (``simpler`` names another family), and write ``resolved.yaml`` with every value's origin."""
     plan = make_plan(work.loaded, dataset, threads=work.threads, simpler=simpler)
     work.add(plan.findings)
-    _write_resolved(work, dataset, plan)
+    write_resolved(work, dataset, plan)
     return plan
 
 
@@ -93,11 +94,11 @@ def choose_threads(work: Work, dataset: "Dataset", plan: Plan, prepared: Prepare
         work.record["threads_measured"] = True
         work.add([finding])
     plan = replace(plan, threads=threads)
-    _write_resolved(work, dataset, plan)
+    write_resolved(work, dataset, plan)
     return plan, replace(prepared, job=replace(prepared.job, threads=threads))
 
 
-def _write_resolved(work: Work, dataset: "Dataset", plan: Plan) -> None:
+def write_resolved(work: Work, dataset: "Dataset", plan: Plan) -> None:
     from trainwright.spec.resolve import resolved_yaml
 
     settled = settled_values(work, dataset, plan)
@@ -120,13 +121,27 @@ def settled_values(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, tupl
     if plan.model.family == family_of(work.loaded.spec)[0]:
         for path, value in recipe_values(plan.model).items():
             settled[f"training.{path}"] = (value, _origin(work, f"training.{path}"))
-    given = _given_params(work, plan)
+    given, searched = _given_params(work, plan), searched_params(work, plan)
+    elsewhere = {key for path, key in TWICE.items() if f"training.{path}" in settled}
     for key, value in best_params(work, dataset, plan).items():
-        if key not in given:
-            settled[f"architecture.architecture_spec.{key}"] = (value, "family default")
+        if key not in given and key not in elsewhere:
+            origin = _trial(work) if key in searched else "family default"
+            settled[f"architecture.architecture_spec.{key}"] = (value, origin)
+    for path, key in TWICE.items():
+        if key in searched and f"training.{path}" in settled:
+            settled[f"training.{path}"] = (settled[f"training.{path}"][0], _trial(work))
+    if searched:
+        settled["hyperparameter_search"] = (None, f"done: {_trial(work)} is above, all trials are in search/")
     if dataset.target.task is Task.LANGUAGE:
         settled["data.stretch"] = (work.record["stretch"], "default")
     return settled
+
+
+def _trial(work: Work) -> str:
+    """The origin of what the search chose."""
+    found = work.record.get("search")
+    assert isinstance(found, Mapping)
+    return f"trial {found['number']}"
 
 
 def _limit_key(work: Work) -> str:
@@ -145,7 +160,24 @@ def best_params(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, JsonVal
     """The family's parameters as used: its defaults, the spec's values over them."""
     estimator = family_of(work.loaded.spec)[1]
     request = request_of(dataset, rounds=work.loaded.spec.training.limit, estimator=estimator, loaded=work.loaded)
-    return {**load_family(plan.model.family).defaults(request), **_given_params(work, plan)}
+    family = load_family(plan.model.family)
+    chosen = {**_given_params(work, plan), **searched_params(work, plan)}
+    params = {**renamed(family, family.defaults(request), chosen, request), **chosen}
+    return {**params, **{key: value for key, value in _trained_with(plan).items() if key in params}}
+
+
+def _trained_with(plan: Plan) -> dict[str, JsonValue]:
+    """The family's names of what the training section may set as well, with the values that were used."""
+    values = recipe_values(plan.model)
+    return {key: values[path] for path, key in TWICE.items() if path in values}
+
+
+def searched_params(work: Work, plan: Plan) -> Mapping[str, JsonValue]:
+    """What the search chose for this plan's family; nothing where there was none."""
+    found = work.record.get("search")
+    if not isinstance(found, Mapping) or found.get("family") != plan.model.family:
+        return {}
+    return cast(Mapping[str, JsonValue], found.get("params") or {})
 
 
 def _given_params(work: Work, plan: Plan) -> Mapping[str, JsonValue]:

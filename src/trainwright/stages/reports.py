@@ -103,6 +103,18 @@ class ReportResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SearchWorkerResult:
+    """What a worker of a shared search did: trials by how they ended."""
+
+    run: Path
+    states: Mapping[str, int]
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """What ``trainwright search-worker --json`` prints."""
+        return {"status": "ok", "run": str(self.run), "trials": sum(self.states.values()), "states": dict(self.states)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunsList:
     """Runs below a folder, newest first."""
 

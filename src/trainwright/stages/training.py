@@ -20,6 +20,7 @@ from trainwright.fit.recorder import Recorder
 from trainwright.fit.spread import World, fit_by_workers, world_of
 from trainwright.run.checkpoints import Checkpoint, read_checkpoint
 from trainwright.run.files import read_json, write_json
+from trainwright.search.trial import Kept
 from trainwright.stages.work import Work
 
 if TYPE_CHECKING:
@@ -118,8 +119,14 @@ def _cut_folds(folds: list[Fold]) -> list[Finding]:
     ]
 
 
-def train_final(work: Work, prepared: Prepared, plan: Plan, *, stage: str = "fit") -> Fitted:
-    """Train the final model; the stage ``fit`` goes on from ``checkpoints/last`` where there is one."""
+def train_final(work: Work, prepared: Prepared, plan: Plan, *, stage: str = "fit", kept: Kept | None = None) -> Fitted:
+    """Train the final model; the stage ``fit`` goes on from ``checkpoints/last`` where there is one.
+
+    A ``kept`` trial of a search was trained on the same rows with the same seeds and rules: it is this model already.
+    """
+    if kept is not None:
+        return _taken_over(work, prepared, plan, kept)
+    work.record.pop("from_trial", None)
     job = prepared.job
     resumable = stage == "fit"
     world, found = world_of(work.loaded.spec.training.distributed if resumable else None, plan.device)
@@ -149,6 +156,21 @@ def train_final(work: Work, prepared: Prepared, plan: Plan, *, stage: str = "fit
             work.add([budget_finding(fitted.progress, plan.model.rounds)], step=fitted.progress.rounds)
         work.record["model"] = {**model_facts(plan, prepared, fitted), "stage": stage}
         work.record["determinism"] = _of_world(work, determinism(plan, job, fitted))
+    return fitted
+
+
+def _taken_over(work: Work, prepared: Prepared, plan: Plan, kept: Kept) -> Fitted:
+    """The model of the winning trial as the final one; its events become those of the stage ``fit``."""
+    with work.stage("fit", announced=False):
+        for event in kept.events:
+            work.recorder.emit(event.step, event.body)
+        fitted = kept.fitted
+        work.note(fitted.findings)
+        if fitted.progress.reason == "time_budget":
+            work.add([budget_finding(fitted.progress, plan.model.rounds)], step=fitted.progress.rounds)
+        work.record["model"] = {**model_facts(plan, prepared, fitted), "stage": "fit"}
+        work.record["from_trial"] = kept.number
+        work.record["determinism"] = determinism(plan, kept.prepared.job, fitted)
     return fitted
 
 

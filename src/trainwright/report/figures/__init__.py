@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from trainwright.core.findings import Finding, Severity
 from trainwright.report.facts import Facts
-from trainwright.report.figures import classes, learning, numbers, style
+from trainwright.report.figures import classes, learning, numbers, search, style
 from trainwright.run.files import write_bytes
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ Draw: TypeAlias = "Callable[[Facts], Figure | None]"
 FIGURES: dict[str, tuple[Draw, str]] = {
     "learning_curves": (learning.learning_curves, "Learning curves"),
     "baselines": (learning.baselines, "Model and baselines"),
+    "search_history": (search.search_history, "Search history"),
+    "search_importance": (search.search_importance, "Importance of parameters in the search"),
     "confusion_matrix": (classes.confusion_matrix, "Confusion matrix"),
     "roc_curve": (classes.roc_curve, "ROC curve"),
     "pr_curve": (classes.pr_curve, "Precision and recall"),

@@ -1,0 +1,107 @@
+"""The report's section on the search: the ranking, what the budget bought, what to believe of the best value."""
+
+import json
+
+from trainwright.core.jsonable import to_json
+from trainwright.report.facts import Facts
+from trainwright.report.markdown import escape, table
+from trainwright.report.reading import finite, items, mapping, text
+from trainwright.report.trials import SearchFact, TrialFact
+from trainwright.report.words import amount, duration, metric_label, plural
+
+_SHOWN = 10  # trials in the table: more are in the ledger (assumption)
+_ENDS = {"trials": "its number of trials", "time": "its time", "space": "the end of the space"}
+
+
+def best_words(facts: Facts) -> str:
+    """The sentence above the best configuration."""
+    found = facts.search
+    if found is None:
+        return "No search was asked for. This is the configuration that was used:"
+    kept = " Its model is the delivered one, not trained again." if facts.record.get("from_trial") is not None else ""
+    return f"Trial {found.number} of the search: {escape(text(found.summary.get('why')))}.{kept}"
+
+
+def search_lines(facts: Facts) -> list[str]:
+    """What the search was and what it came to, as Markdown; empty where there was none."""
+    found = facts.search
+    if found is None:
+        return []
+    return [line for line in (_method(found), _bought(facts, found), _seeds(found), _luck(found)) if line]
+
+
+def ranking_table(facts: Facts) -> str:
+    """The mission's ranking with the trial's number and how it ended; the chosen trial in bold."""
+    found = facts.search
+    assert found is not None
+    rows = [_row(str(rank), t, found) for rank, t in enumerate(found.ranked[:_SHOWN], start=1)]
+    others = [t for t in found.trials if t not in found.ranked][: max(0, _SHOWN - len(rows))]
+    rows += [_row("-", t, found) for t in others]
+    header = ["Rank", "Configuration", "Val Score", "Train Score", "Trial", "Proposed by", "Ended"]
+    return table(header, rows)
+
+
+def _row(rank: str, trial: TrialFact, found: SearchFact) -> list[str]:
+    shown = escape(json.dumps(to_json(trial.params), ensure_ascii=False)) if trial.params else "the family's defaults"
+    rows = f" on {trial.share:.0%} of the rows" if trial.share < 1 else ""
+    ended = trial.reason if trial.state in ("complete", "failed") else f"{trial.state}: {trial.reason}"
+    cells = [rank, shown, amount(trial.value), amount(trial.train), str(trial.number)]
+    if trial.number == found.number:
+        cells = [f"**{cell}**" for cell in cells]
+    return [*cells, escape(trial.origin), escape(ended.replace("_", " ") + rows)]
+
+
+def _method(found: SearchFact) -> str:
+    summary = found.summary
+    label = metric_label(text(summary.get("metric")))
+    way = text(summary.get("sampler"))
+    space = mapping(summary.get("space"))
+    shares = [finite(s) or 1.0 for s in items(summary.get("shares"))]
+    cheap = f"; new trials saw {shares[0]:.0%} of the training rows, the best third went on" if len(shares) > 1 else ""
+    return (
+        f"**Method**: {escape(way)} over {plural(len(space), 'parameter')}, judged by {escape(label)} on "
+        f"{escape(text(summary.get('judged_by')))}; trials that cannot win are ended by: "
+        f"{escape(text(summary.get('pruner')))}{cheap}"
+    )
+
+
+def _bought(facts: Facts, found: SearchFact) -> str:
+    told = ", ".join(f"{int(count)} {state}" for state, count in found.states.items())
+    spent = finite(found.summary.get("seconds"))
+    first = next((t for t in found.trials if t.number == 0 and t.value is not None), None)
+    best = next((t for t in found.trials if t.number == found.number), None)
+    line = f"**Budget**: {plural(len(found.trials), 'trial')} ({told}) in {duration(spent)}"
+    line += f", ended by {_ENDS.get(text(found.summary.get('reason')), 'its budget')}"
+    if first is None or best is None or best.value is None or first.value is None or first.number == best.number:
+        return line
+    higher = text(found.summary.get("direction")) == "maximize"
+    gain = best.value - first.value if higher else first.value - best.value
+    return f"{line}. Trial 0 ({escape(first.origin)}) had {amount(first.value)}: the search gained {amount(gain)}"
+
+
+def _seeds(found: SearchFact) -> str:
+    standings = [mapping(s) for s in items(found.summary.get("standings"))]
+    if not standings:
+        return ""
+    several = "; ".join(
+        f"trial {s.get('number')}: {amount(finite(s.get('mean')))} over {len(items(s.get('values')))} seeds"
+        for s in standings
+    )
+    noise = finite(found.summary.get("noise"))
+    tied = [str(n) for n in items(found.summary.get("tied"))]
+    verdict = f". **Tie** of trials {', '.join(tied)}" if len(tied) > 1 else ""
+    return (
+        f"**Under other seeds**: {several}. A seed moves a score by {amount(noise)} (one standard deviation){verdict}"
+    )
+
+
+def _luck(found: SearchFact) -> str:
+    luck = mapping(found.summary.get("optimism"))
+    seen, corrected = finite(luck.get("value")), finite(luck.get("corrected"))
+    if seen is None or corrected is None:
+        return ""
+    return (
+        f"**Luck of the best**: on rows that did not choose it, the best trial is expected at "
+        f"{amount(corrected)} instead of {amount(seen)} (bootstrap bias correction over the best "
+        f"{luck.get('trials')} trials, {luck.get('resamples')} resamples of {luck.get('rows')} validation rows)"
+    )

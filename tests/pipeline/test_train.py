@@ -204,6 +204,26 @@ def test_the_resolved_spec_gives_the_same_again(project: Project, tmp_path: Path
     assert digests(Path(done.json["run"])) == digests(run)
 
 
+@pytest.mark.slow
+def test_what_training_sets_for_a_network_is_told_once_and_as_it_was_used(tmp_path: Path) -> None:
+    """Batch size and rate are keys of the family, too: the report and the resolved spec have the ones that trained."""
+    pytest.importorskip("torch")
+    project = Project(tmp_path)
+    training = {"epochs": 3, "batch_size": 32, "optimizer": {"lr": 0.01}}
+    project.write(spec("mlp", params={"hidden_sizes": [8]}, training=training), table())
+    run = project.train()
+
+    best = record(run)["best_params"]
+    assert (best["batch_size"], best["learning_rate"]) == (32, 0.01)
+    report = (run / "report.md").read_text()
+    assert "batch_size: 32" in report
+    assert "learning_rate: 0.01" in report
+    (project.folder / "resolved.yaml").write_bytes((run / "resolved.yaml").read_bytes())
+    again = project("train", "resolved.yaml", "--json", "--out", "again")
+    assert again.returncode == 0, again.stdout
+    assert digests(project.folder / again.run)["model"] == digests(run)["model"]
+
+
 def test_documents_can_be_written_again_from_the_folder_alone(project: Project, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(project.only_run(), copy)

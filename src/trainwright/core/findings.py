@@ -45,7 +45,8 @@ class Finding:
 
     def sentence(self) -> str:
         """One line for people: where, what, why, fix."""
-        parts = [f"{self.where}: {self.what}" if self.where else self.what, self.why, self.fix]
+        first = f"{self.where}: {self.what}" if self.where else self.what
+        parts = [first, *(text[:1].upper() + text[1:] for text in (self.why, self.fix))]
         return " ".join(p if p.endswith((".", "!", "?", ":")) else f"{p}." for p in parts if p)
 
 

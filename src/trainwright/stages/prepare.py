@@ -122,8 +122,9 @@ def settled_values(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, tupl
         for path, value in recipe_values(plan.model).items():
             settled[f"training.{path}"] = (value, _origin(work, f"training.{path}"))
     given, searched = _given_params(work, plan), searched_params(work, plan)
+    elsewhere = {key for path, key in TWICE.items() if f"training.{path}" in settled}
     for key, value in best_params(work, dataset, plan).items():
-        if key not in given:
+        if key not in given and key not in elsewhere:
             origin = _trial(work) if key in searched else "family default"
             settled[f"architecture.architecture_spec.{key}"] = (value, origin)
     for path, key in TWICE.items():
@@ -161,7 +162,14 @@ def best_params(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, JsonVal
     request = request_of(dataset, rounds=work.loaded.spec.training.limit, estimator=estimator, loaded=work.loaded)
     family = load_family(plan.model.family)
     chosen = {**_given_params(work, plan), **searched_params(work, plan)}
-    return {**renamed(family, family.defaults(request), chosen, request), **chosen}
+    params = {**renamed(family, family.defaults(request), chosen, request), **chosen}
+    return {**params, **{key: value for key, value in _trained_with(plan).items() if key in params}}
+
+
+def _trained_with(plan: Plan) -> dict[str, JsonValue]:
+    """The family's names of what the training section may set as well, with the values that were used."""
+    values = recipe_values(plan.model)
+    return {key: values[path] for path, key in TWICE.items() if path in values}
 
 
 def searched_params(work: Work, plan: Plan) -> Mapping[str, JsonValue]:

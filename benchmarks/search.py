@@ -12,6 +12,7 @@ run's own split); nobody chooses by test rows.
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -147,7 +148,7 @@ def mission(case: Case, rows: Rows, seconds: float) -> Reached:
     return Reached(score=score, seconds=time.perf_counter() - began, trials=len(study.trials))
 
 
-def plain(case: Case, rows: Rows, seconds: float) -> Reached:
+def plain(case: Case, rows: Rows, seconds: float, threads: int) -> Reached:
     """Optuna over LightGBM as tutorials write it: early stopping on the validation rows, a data set built each time."""
     import lightgbm as lgb
     import numpy as np
@@ -156,7 +157,7 @@ def plain(case: Case, rows: Rows, seconds: float) -> Reached:
     began = time.perf_counter()
     classes = len(np.unique(rows.y["train"]))
     objective_name = "regression" if rows.regression else "binary" if classes == 2 else "multiclass"
-    fixed = {"objective": objective_name, "verbosity": -1, "seed": 42}
+    fixed = {"objective": objective_name, "verbosity": -1, "seed": 42, "num_threads": threads}
     fixed |= {"num_class": classes} if objective_name == "multiclass" else {}
     best: tuple[float, Any] | None = None
 
@@ -190,14 +191,14 @@ def plain(case: Case, rows: Rows, seconds: float) -> Reached:
     return Reached(score=score, seconds=time.perf_counter() - began, trials=len(study.trials))
 
 
-def ours(case: Case, data: Path, folder: Path, seconds: float) -> tuple[Reached, Path]:
+def ours(case: Case, data: Path, folder: Path, seconds: float, threads: int) -> tuple[Reached, Path]:
     """The whole command with a search of so many seconds."""
     folder.mkdir(parents=True, exist_ok=True)
     spec = {
         "name": case.name,
         "architecture": {"model_type": "lightgbm"},
         "data": {"train_path": str(data / case.file), "target": case.target, "missing_values": ["", "?", "NA", " "]},
-        "training": {"metric": case.metric},
+        "training": {"metric": case.metric, "threads": threads},
         "checks": {},
         "hyperparameter_search": {"budget": {"time": f"{seconds:g}s"}},
     }
@@ -212,10 +213,12 @@ def ours(case: Case, data: Path, folder: Path, seconds: float) -> tuple[Reached,
     return Reached(score=result["metrics"]["test"][case.metric], seconds=wall, trials=summary["trials"]), run
 
 
-def rising(case: Case, data: Path, folder: Path, seconds: float, goals: Sequence[Reached]) -> Iterator[Reached]:
+def rising(
+    case: Case, data: Path, folder: Path, seconds: float, threads: int, goals: Sequence[Reached]
+) -> Iterator[Reached]:
     """Our runs with rising budgets, until all goals are met."""
     for share in SHARES:
-        reached, _ = ours(case, data, folder, round(share * seconds, 1))
+        reached, _ = ours(case, data, folder, round(share * seconds, 1), threads)
         yield reached
         if all(at_least(case, reached.score, goal.score) for goal in goals):
             return
@@ -232,12 +235,12 @@ def told(case: Case, goal: Reached, runs: Sequence[Reached]) -> str:
     return "not reached" if met is None else f"{met.seconds:.0f} s ({met.seconds / goal.seconds:.2f})"
 
 
-def compare(case: Case, data: Path, folder: Path, seconds: float) -> str:
+def compare(case: Case, data: Path, folder: Path, seconds: float, threads: int) -> str:
     """One line of the table."""
-    _, run = ours(case, data, folder / "split", 1.0)  # for its split, and so that all caches are warm
+    _, run = ours(case, data, folder / "split", 1.0, threads)  # for its split, and so that all caches are warm
     rows = rows_of(case, data, run)
-    theirs, script = mission(case, rows, seconds), plain(case, rows, seconds)
-    runs = list(rising(case, data, folder, seconds, (theirs, script)))
+    theirs, script = mission(case, rows, seconds), plain(case, rows, seconds, threads)
+    runs = list(rising(case, data, folder, seconds, threads, (theirs, script)))
     mine = "; ".join(f"{r.score:.5g} in {r.seconds:.0f} s, {r.trials} trials" for r in runs)
     cells = [
         case.name,
@@ -257,6 +260,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder with the tables")
     parser.add_argument("--only", nargs="+", choices=[c.name for c in CASES], help="some of them")
     parser.add_argument("--seconds", type=float, default=300.0, help="T: what the others are given")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of LightGBM, theirs and ours")
     given = parser.parse_args()
     warnings.simplefilter("ignore")  # of the others' libraries; ours are findings
     import optuna
@@ -269,7 +273,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="trainwright-search-") as scratch:
         for case in CASES:
             if given.only is None or case.name in given.only:
-                line = compare(case, given.data.resolve(), Path(scratch) / case.name, given.seconds)
+                line = compare(case, given.data.resolve(), Path(scratch) / case.name, given.seconds, given.threads)
                 print(line, flush=True)
 
 

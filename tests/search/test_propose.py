@@ -48,6 +48,12 @@ def test_another_seed_proposes_something_else():
     assert one.params != other.params
 
 
+def test_another_number_proposes_something_else():
+    """Else a resumed search would draw again what it drew first."""
+    found = [propose(number, settings(method="random"), []).params["rate"] for number in range(1, 7)]
+    assert len(set(found)) == 6
+
+
 def test_the_bayesian_search_learns():
     found = searched(settings(), 40, bowl)
     late, early = sorted(r.value for r in found[30:]), sorted(r.value for r in found[1:11])

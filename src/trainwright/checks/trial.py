@@ -48,9 +48,12 @@ def spread_rows(job: Job, limit: int) -> "np.ndarray":
 
 
 def small_job(job: Job, rows: "np.ndarray", *, rounds: int) -> Job:
-    """The same work on few rows and for few rounds, without validation rows."""
+    """The same work on few rows and for few rounds; of validation rows as many at most (a schedule may need some)."""
+    import numpy as np
+
     plan = replace(job.plan, rounds=max(1, min(rounds, job.plan.rounds)))
-    return replace(job, plan=plan, train=subset(job.train, rows), val=None)
+    val = None if job.val is None else subset(job.val, np.arange(min(job.val.rows, len(rows))))
+    return replace(job, plan=plan, train=subset(job.train, rows), val=val)
 
 
 @contextmanager

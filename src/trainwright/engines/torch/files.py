@@ -25,10 +25,10 @@ def on_host(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write what `on_host` gave; equal tensors give equal bytes (safetensors sorts by type and name; no metadata)."""
+    """Write tensors of any device; equal ones give equal bytes (safetensors sorts by type and name; no metadata)."""
     from safetensors.torch import save
 
-    path.write_bytes(save(dict(tensors)))
+    path.write_bytes(save(on_host(tensors)))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -14,7 +14,6 @@ from trainwright.engines.torch.device import pinned_threads
 from trainwright.engines.torch.files import (
     MODEL_JSON,
     load_weights,
-    on_host,
     read_document,
     read_tensors,
     write_document,
@@ -34,7 +33,7 @@ def write_model(
     folder: Path, weights: Mapping[str, Tensor], problem: Problem, facts: Mapping[str, JsonValue], *, network: str
 ) -> None:
     """Write the weights to predict with, and ``model.json`` with all that rebuilds the network around them."""
-    write_tensors(folder / _WEIGHTS, on_host(weights))
+    write_tensors(folder / _WEIGHTS, weights)
     write_document(folder, MODEL_JSON, {"network": network, "problem": problem.to_json(), **facts}, (_WEIGHTS,))
 
 

@@ -289,3 +289,26 @@ def test_findings_of_the_engine_are_told_once_and_handed_on(tmp_path: Path) -> N
     run()
     assert run.fitted.findings == (said,)
     assert run.bodies(Found) == [Found(finding=said)]
+
+
+class Forest(Walker):
+    """A model whose predictions take a tenth of a second a round."""
+
+    def predict(self, X: np.ndarray, *, rounds: int | None = None) -> np.ndarray:
+        self.clock.advance(0.1 * (rounds or self.position))
+        return super().predict(X, rounds=rounds)
+
+
+@pytest.mark.parametrize("keeps_every_round", [True, False])
+def test_time_to_score_a_model_of_many_rounds_is_set_aside(tmp_path: Path, keeps_every_round: bool) -> None:
+    path = [float(n) for n in range(100, 0, -1)]
+    run = Run(tmp_path, path, patience=0)
+    run.session = Forest(path, run.clock, keeps_every_round=keeps_every_round)
+    run(deadline_s=40.0)
+    rounds, trained_s = run.session.position, run.clock.elapsed()
+    if not keeps_every_round:  # its predictions take the same at any round, and are not tried
+        assert (rounds, trained_s) == (40, 40.0)
+        return
+    scored_s = 0.1 * rounds * 3  # four rows for training, twice four for validation and test
+    assert trained_s + scored_s <= 41.0, "a unit takes one second, and the last one may begin before the limit"
+    assert trained_s + 1.5 * scored_s >= 39.0, "and no time is given away but what writing the model is given"

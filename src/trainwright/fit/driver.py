@@ -26,6 +26,7 @@ from trainwright.fit.judge import Judge
 from trainwright.fit.recorder import Recorder
 from trainwright.fit.saving import Saver
 from trainwright.fit.stop import StopRequest
+from trainwright.fit.tail import Tail
 from trainwright.run.checkpoints import Checkpoint, read_checkpoint
 
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ class Rules:
     """What ends a training.
 
     ``patience`` rounds without ``watch`` getting better by more than ``min_delta`` stop it (0: never). ``deadline_s``
-    is a reading of the clock after which no further unit begins. ``checkpoint_every_s`` seconds pass between saves, of
-    which the newest ``keep_checkpoints`` stay.
+    is a reading of the clock by which training, and what scoring its model will take (`Tail`), must have ended: no
+    unit begins after that. ``checkpoint_every_s`` seconds pass between saves, of which the newest ``keep_checkpoints``
+    stay.
     """
 
     watch: Metric
@@ -135,6 +137,7 @@ def fit(
         resumable=resumable,
         log_position=log_position,
         judge=Judge(session, job, (rules.watch, rules.primary)),
+        tail=Tail(session, job, recorder.clock),
         saved_s=recorder.clock.elapsed(),
         ends_early=ends_early,
     )
@@ -169,6 +172,7 @@ class _Loop:
     resumable: bool
     log_position: Callable[[], int]
     judge: Judge
+    tail: Tail
     saved_s: float
     ends_early: Callable[[int, float], bool]
     pruned: bool = False
@@ -248,8 +252,10 @@ class _Loop:
             return "rounds"
         if self.rules.patience and progress.rounds - progress.best_rounds >= self.rules.patience:
             return "early_stopping"
-        if self.rules.deadline_s is not None and self.recorder.clock.elapsed() >= self.rules.deadline_s:
-            return "time_budget"
+        if self.rules.deadline_s is not None:
+            tail_s = self.tail.seconds(progress.rounds)
+            if self.recorder.clock.elapsed() >= self.rules.deadline_s - tail_s:
+                return "time_budget"
         return "pruned" if self.pruned else ""
 
     def _due(self) -> bool:

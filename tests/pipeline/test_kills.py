@@ -9,7 +9,7 @@ from tests.pipeline.builders import Json, Project, spec, table
 from tests.pipeline.kills import assert_ends_as_undisturbed
 
 KILLS = 4  # for each of five families: twenty
-ROUNDS = {"lightgbm": 150, "xgboost": 150, "catboost": 1000, "hist_gradient_boosting": 150, "sklearn_mlp": 100}
+ROUNDS = {"lightgbm": 150, "xgboost": 600, "catboost": 1000, "hist_gradient_boosting": 150, "sklearn_mlp": 100}
 ROWS = {"sklearn_mlp": 1000}  # the others: 4000
 
 

@@ -1,6 +1,6 @@
 """SIGKILL at random moments of network trainings: the final weights are the same bytes.
 
-Each configuration is killed twice; ``TRAINWRIGHT_KILLS=5`` makes that 30 kills in all.
+Each configuration is killed once; ``TRAINWRIGHT_KILLS=5`` makes that 30 kills in all.
 """
 
 import os
@@ -19,7 +19,7 @@ from tests.pipeline.kills import assert_ends_as_undisturbed
 
 pytest.importorskip("torch")
 
-KILLS = int(os.environ.get("TRAINWRIGHT_KILLS", "2"))
+KILLS = int(os.environ.get("TRAINWRIGHT_KILLS", "1"))
 LOOP: Json = {"threads": 1, "early_stopping": None, "checkpoint_every": "20ms"}
 OWN = """
 from torch import nn

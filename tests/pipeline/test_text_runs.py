@@ -52,7 +52,6 @@ def test_a_text_column(tmp_path: Path, model: str, params: dict[str, object]) ->
         "data": {"train_path": "data.csv", "target": "y", "columns": {"text": ["text"]}},
         "training": {"threads": 1, "epochs": 6},
         "baselines": ["dummy"],
-        "checks": {"memorises": False},
     }
     project.write(wanted, reviews())
     run = project.train()

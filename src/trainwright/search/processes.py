@@ -164,13 +164,13 @@ class Processes:
         """A process that died: its task is tried once more, then it is a failed trial.
 
         Raises:
-            TrainingFailed: it died before it could begin.
+            TrainingFailed: it gave up before it could begin, as the next one would (one that was killed is another case).
         """
         code = process.popen.wait(_END_S)
         self._processes.remove(process)
         task, said = process.task, _last_line(process.said)
         why = f"signal {-code}" if code < 0 else f"exit code {code}"
-        if not process.ready:
+        if not process.ready and code >= 0:
             self.close()
             raise TrainingFailed(f"a process for trials could not begin ({why}): {said or 'it said nothing'}")
         if task is None:

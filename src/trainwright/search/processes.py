@@ -164,7 +164,7 @@ class Processes:
         """A process that died: its task is tried once more, then it is a failed trial.
 
         Raises:
-            TrainingFailed: it gave up before it could begin, as the next one would (one that was killed is another case).
+            TrainingFailed: it gave up before it could begin, as the next one would. (One may be killed at any time.)
         """
         code = process.popen.wait(_END_S)
         self._processes.remove(process)

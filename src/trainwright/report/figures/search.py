@@ -35,7 +35,8 @@ def search_history(facts: Facts) -> "Figure | None":
     style.grid(axes)
     numbers = [t.number for t in scored]
     axes.plot(numbers, [t.value for t in scored if t.value is not None], "o", color=style.SKY, markersize=4)
-    axes.step(numbers, best, where="post", color=style.VERMILLION)
+    last = found.trials[-1].number  # trials without a score did not move the best one
+    axes.step([*numbers, last], [*best, best[-1]], where="post", color=style.VERMILLION)
     for trial in found.trials:
         if trial.value is None:
             axes.axvline(trial.number, ymax=0.02, color=style.FAINT, linewidth=1.2)

@@ -161,8 +161,8 @@ class Search:
         trials, settings = self.ledger.trials, self.settings
         if settings.trials is not None and len(trials) >= settings.trials:
             return "trials"
-        if trials and self.limits.over(self._reserve_s()):
-            return "time"
+        if any(t.state == "cut" for t in trials) or (trials and self.limits.over(self._reserve_s())):
+            return "time"  # what is left after a cut trial is set aside for scoring its model
         if len(trials) >= _MOST_FAILURES and all(t.state == "failed" for t in trials):
             return "failures"
         return ""

@@ -7,12 +7,22 @@ import socket
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Barrier
 
 import pytest
+from optuna.trial import TrialState
 
 from tests.pipeline.builders import TIMEOUT_S, Project, assert_whole, codes, finish, record, spec, table
-from tests.search.builders import told
+from tests.search.builders import record as record_of
+from tests.search.builders import settings, told
+from trainwright.core.clock import ManualClock
+from trainwright.fit.stop import StopRequest
+from trainwright.search.loop import Limits
+from trainwright.search.shared import Shared, shared_study
+from trainwright.search.trial import Outcome
 
 TRIALS = 14
 
@@ -144,3 +154,65 @@ def test_a_run_that_shares_nothing_needs_no_worker(tmp_path):
     assert done.returncode == 2
     assert "is not shared" in done.json["error"]["message"]
     assert project("search-worker", "nowhere", "--json").returncode == 7
+
+
+class Racing:
+    """A bench that trains nothing, and tells what was asked of it."""
+
+    def __init__(self) -> None:
+        self.stop = StopRequest()
+        self.asked: list[int] = []
+
+    def run(self, proposal, _records, *, deadline_s, keep):
+        assert deadline_s is None
+        assert not keep
+        self.asked.append(proposal.number)
+        return Outcome(record=record_of(proposal.number, 0.5, params=proposal.params), lines="")
+
+
+@contextmanager
+def racer(url, bench, **changed):
+    """A worker with a connection of its own."""
+    limits = Limits(clock=ManualClock(), deadline_s=None)
+    with shared_study(url, "race", create=True) as study:
+        yield Shared(study=study, settings=settings(**changed), bench=bench, limits=limits)
+
+
+def test_workers_that_ask_at_the_same_moment_hand_out_the_budget_once(tmp_path):
+    url = f"sqlite:///{tmp_path / 'race.db'}"
+    start = Barrier(4)
+
+    def work(worker):
+        start.wait()
+        return [o.record.number for o in worker.take_part()]
+
+    with ExitStack() as stack, ThreadPoolExecutor(4) as pool:
+        workers = [stack.enter_context(racer(url, Racing(), trials=9)) for _ in range(4)]
+        trained = [number for done in pool.map(work, workers) for number in done]
+        records = workers[0].records()
+    assert sorted(trained) == sorted(r.number for r in records)
+    assert len(records) == 9
+    assert len({str(r.params) for r in records}) == 9
+
+
+def test_a_number_whose_worker_died_before_a_first_sign_of_life_holds_nobody_up(tmp_path, monkeypatch):
+    bench = Racing()
+    with racer(f"sqlite:///{tmp_path / 'race.db'}", bench, trials=3) as worker:
+        monkeypatch.setattr("trainwright.search.shared.GRACE_S", 0.2)
+        worker.study.ask()  # and never a word more
+        assert len(list(worker.take_part())) == 3
+    assert bench.asked == [1, 2, 3]
+
+
+def test_what_was_lost_while_the_last_worker_waited_is_tried_again(tmp_path):
+    bench = Racing()
+    with racer(f"sqlite:///{tmp_path / 'race.db'}", bench, trials=2) as worker:
+        lost = worker.study.ask()
+        for name, value in (("params", {"rate": 0.3}), ("origin", "sampler"), ("share", 1.0)):
+            lost.set_user_attr(name, value)
+        part = worker.see_out()
+        assert next(part).record.number == 1
+        worker.study.tell(lost, state=TrialState.FAIL)
+        again = [o.record for o in part]
+        assert [(r.number, r.params) for r in again] == [(2, {"rate": 0.3})]
+        assert sorted(r.state for r in worker.records()) == ["complete", "complete", "failed"]

@@ -7,7 +7,7 @@ A worker that dies stops giving signs of life; its trial is then taken up by ano
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from trainwright.search.trial import Bench, Outcome
 SIGN_OF_LIFE_S = 5  # between signs of a worker (assumption: short against a trial worth sharing)
 GRACE_S = 15  # without one, after which its trial is taken up by another
 _LOOK_EVERY_S = 0.5  # assumption: how long the end of the last trial may go unseen
+_QUEUE_EVERY_S = 0.05  # assumption: a proposal takes about as long
 _LOST = "its worker gave no sign of life; the same configuration was tried again"
 
 
@@ -65,26 +66,29 @@ class Shared:
     limits: Limits
 
     def take_part(self) -> Iterator[Outcome]:
-        """Train trials until the search is over for this worker; gives what it trained itself.
+        """Train trials until the budget is handed out or the search is over; gives what it trained itself.
 
         Raises:
             Stopped: a signal came in; the trial at work is left to another.
         """
-        while not self._closed() and not self.limits.over():
-            taken = self._take()
-            if taken is None:
-                return
-            trial, proposal = taken
-            yield self._train(trial, proposal)
+        while not self._closed() and not self.limits.over() and not self._handed_out(self._trials()):
+            outcome = self._take()
+            if outcome is not None:
+                yield outcome
 
-    def wait(self) -> None:
-        """Until no other worker is at a trial, or the time is over."""
+    def see_out(self) -> Iterator[Outcome]:
+        """Take part until no worker is at a trial and none was lost, or the time is over.
+
+        Raises:
+            Stopped: as `take_part`.
+        """
         while not self.limits.over():
+            yield from self.take_part()
             self._fail_stale()
-            if not self._in_state("RUNNING"):
+            trials = self._trials()
+            if self._handed_out(trials) and not any(t.state.name == "RUNNING" for t in trials):
                 return
-            self.bench.stop.raise_if_requested()
-            time.sleep(_LOOK_EVERY_S)
+            self._pause()
 
     def close(self) -> None:
         """Tell helpers that the search is over."""
@@ -93,7 +97,7 @@ class Shared:
     def records(self) -> tuple[Record, ...]:
         """Every finished trial, whoever trained it; a lost one as failed."""
         found = []
-        for trial in self.study.get_trials(deepcopy=False):
+        for trial in self._trials():
             if "record" in trial.user_attrs:
                 found.append(record_from_json(trial.user_attrs["record"]))
             elif trial.state.name == "FAIL" and "params" in trial.user_attrs and "void" not in trial.user_attrs:
@@ -112,48 +116,85 @@ class Shared:
     def _closed(self) -> bool:
         return bool(self.study.user_attrs.get("closed"))
 
-    def _in_state(self, name: str) -> list[Any]:
-        return [t for t in self.study.get_trials(deepcopy=False) if t.state.name == name]
+    def _trials(self) -> list[Any]:
+        found: list[Any] = self.study.get_trials(deepcopy=False)
+        return found
 
     def _fail_stale(self) -> None:
         from optuna.storages import fail_stale_trials
 
         fail_stale_trials(self.study)
 
-    def _take(self) -> tuple[Any, Proposal] | None:
-        """A trial number and what to try; first what a dead worker left. None when the budget is handed out."""
-        self._fail_stale()
-        trials = self.study.get_trials(deepcopy=False)
-        left = _left_over(trials)
+    def _pause(self, seconds: float = _LOOK_EVERY_S) -> None:
+        self.bench.stop.raise_if_requested()
+        time.sleep(seconds)
+
+    def _handed_out(self, trials: Sequence[Any]) -> bool:
+        """Whether no further number is needed: the budget or the space is used up, and nothing was lost."""
+        if _left_over(trials):
+            return False
         counted = [t for t in trials if "void" not in t.user_attrs and not _is_lost(t)]
-        if not left and self.settings.trials is not None and len(counted) >= self.settings.trials:
-            return None
+        used_up = self.settings.trials is not None and len(counted) >= self.settings.trials
+        return used_up or bool(self.study.user_attrs.get("exhausted"))
+
+    def _take(self) -> Outcome | None:
+        """Draw a number, say what is tried under it, and train that; None where there was nothing left for it."""
+        from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.storages._heartbeat import get_heartbeat_thread  # what `Study.optimize` does; ask has no other way
+
         trial = self.study.ask()
-        proposal = self._proposal(trial, left[0] if left else None)
-        if proposal is None:
-            self._drop(trial)
+        try:
+            with get_heartbeat_thread(trial._trial_id, self.study._storage):
+                proposal = self._proposal(trial)
+                return None if proposal is None else self._train(trial, proposal)
+        except UpdateFinishedTrialError:
+            return None  # this worker was silent for so long that another took the trial up
+        except BaseException:
+            self._tell(trial, None)  # without a record: another worker takes it up
+            raise
+
+    def _earlier(self, number: int) -> list[Any]:
+        """The trials with lower numbers, once each of them has said what it tries.
+
+        Numbers are a queue: whoever holds the lowest decides first, so nobody hands out more than the budget, takes
+        up a lost trial a second time or proposes without knowing what the others are at.
+        """
+        since: dict[int, float] = {}
+        while True:
+            self._fail_stale()
+            trials = [t for t in self._trials() if t.number < number]
+            silent = [t for t in trials if t.state.name == "RUNNING" and "params" not in t.user_attrs]
+            if not silent:
+                return trials
+            for trial in silent:
+                if time.monotonic() - since.setdefault(trial.number, time.monotonic()) > 2 * GRACE_S:
+                    self._drop(trial.number, trial._trial_id)  # it died before its first sign of life
+            self._pause(_QUEUE_EVERY_S)
+
+    def _proposal(self, trial: Any) -> Proposal | None:
+        """What to try under a number, written down: first what was lost. None when the budget is handed out."""
+        earlier = self._earlier(trial.number)
+        lost = _left_over(earlier)
+        if lost:
+            trial.set_user_attr("retry_of", lost[0].number)
+            proposal = _same(trial.number, lost[0])
+        elif self._handed_out(earlier) or (found := self._proposed(trial.number, earlier)) is None:
+            self._drop(trial.number, trial._trial_id)
             return None
-        trial.set_user_attr("params", dict(proposal.params))
+        else:
+            proposal = found
+        self._show_params(trial, proposal)
         trial.set_user_attr("origin", proposal.origin)
         trial.set_user_attr("share", proposal.share)
-        self._show_params(trial, proposal)
-        if left and self._taken_by_another(trial, left[0].number):
-            self._drop(trial)
-            return self._take()
-        return trial, proposal
+        trial.set_user_attr("params", dict(proposal.params))  # the last: with it the next number may decide
+        return proposal
 
-    def _proposal(self, trial: Any, left: Any) -> Proposal | None:
-        if left is not None:
-            trial.set_user_attr("retry_of", left.number)
-            known = left.user_attrs
-            params, origin, share = known["params"], known["origin"], known["share"]
-            return Proposal(number=trial.number, params=params, origin=origin, share=share)
-        running = [t for t in self._in_state("RUNNING") if t.number != trial.number and "params" in t.user_attrs]
-        pending = [
-            Proposal(number=t.number, params=t.user_attrs["params"], origin="", share=t.user_attrs.get("share", 1.0))
-            for t in running
-        ]
-        return propose(trial.number, self.settings, self.records(), pending)
+    def _proposed(self, number: int, earlier: Sequence[Any]) -> Proposal | None:
+        pending = [_same(t.number, t) for t in earlier if t.state.name == "RUNNING"]
+        proposal = propose(number, self.settings, self.records(), pending)
+        if proposal is None:
+            self.study.set_user_attr("exhausted", value=True)
+        return proposal
 
     def _show_params(self, trial: Any, proposal: Proposal) -> None:
         """Parameters where Optuna's own tools look for them."""
@@ -167,25 +208,17 @@ class Shared:
                 inner = dimension.to_internal_repr(shown)
                 self.study._storage.set_trial_param(trial._trial_id, name, inner, dimension)
 
-    def _taken_by_another(self, trial: Any, number: int) -> bool:
-        """Whether two workers took up the same trial, and the other one has the lower number."""
-        same = [t for t in self.study.get_trials(deepcopy=False) if t.user_attrs.get("retry_of") == number]
-        return any(t.number < trial.number and "void" not in t.user_attrs for t in same)
+    def _drop(self, number: int, trial_id: int) -> None:
+        """Give a number back that stands for nothing."""
+        from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.trial import TrialState
 
-    def _drop(self, trial: Any) -> None:
-        trial.set_user_attr("void", value=True)
-        self._tell(trial, None)
+        with suppress(UpdateFinishedTrialError):
+            self.study._storage.set_trial_user_attr(trial_id, key="void", value=True)
+            self.study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
 
     def _train(self, trial: Any, proposal: Proposal) -> Outcome:
-        from optuna.storages._heartbeat import get_heartbeat_thread  # what `Study.optimize` does; ask has no other way
-
-        try:
-            with get_heartbeat_thread(trial._trial_id, self.study._storage):
-                done = self.records()
-                outcome = self.bench.run(proposal, done, deadline_s=self.limits.deadline_s, keep=False)
-        except BaseException:
-            self._tell(trial, None)  # without a record: another worker takes it up
-            raise
+        outcome = self.bench.run(proposal, self.records(), deadline_s=self.limits.deadline_s, keep=False)
         trial.set_user_attr("record", outcome.record.to_json())
         self._tell(trial, outcome.record.value)
         return outcome
@@ -205,7 +238,14 @@ def _is_lost(trial: Any) -> bool:
     return trial.state.name == "FAIL" and "record" not in known and "void" not in known
 
 
+def _same(number: int, trial: Any) -> Proposal:
+    """What a trial tries, under a number."""
+    known: Mapping[str, Any] = trial.user_attrs
+    return Proposal(number=number, params=known["params"], origin=known["origin"], share=known["share"])
+
+
 def _left_over(trials: Sequence[Any]) -> list[Any]:
     """Lost trials that nobody has taken up yet, the oldest first."""
-    taken = {t.user_attrs["retry_of"] for t in trials if "retry_of" in t.user_attrs and "void" not in t.user_attrs}
-    return [t for t in trials if _is_lost(t) and "params" in t.user_attrs and t.number not in taken]
+    said = [t for t in trials if "params" in t.user_attrs and "void" not in t.user_attrs]
+    taken = {t.user_attrs["retry_of"] for t in said if "retry_of" in t.user_attrs}
+    return [t for t in said if _is_lost(t) and t.number not in taken]

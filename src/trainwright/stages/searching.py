@@ -158,10 +158,9 @@ def _shared(work: Work, dataset: "Dataset", plan: Plan, running: Search, url: st
         bench = bench_of(work, dataset, plan, running.settings)
         shared = Shared(study=study, settings=running.settings, bench=bench, limits=running.limits)
         told: set[int] = set()
-        for outcome in shared.take_part():
+        for outcome in shared.see_out():
             running.filed(outcome)
             _take_over(running, shared, told)
-        shared.wait()
         _take_over(running, shared, told)
         shared.close()
     running.reason = "time" if running.limits.over() else "trials"

@@ -40,7 +40,7 @@ SHARES = (1 / 100, 1 / 30, 1 / 10, 1 / 3, 1.0)  # of T, as the budget of our sea
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A table, its target, the metric, its name in ``cross_val_score``, and the column that its split keeps together."""
+    """A table, its target, the metric, its name in ``cross_val_score``, and the column a split keeps together."""
 
     name: str
     file: str

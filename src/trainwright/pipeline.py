@@ -200,7 +200,8 @@ def report(run: str | Path) -> ReportResult:
     with locked(folder):
         findings = write_documents(folder)
     return ReportResult(
-        paths=tuple(folder / name for name in ("report.md", "model_card.md", "handoff", "plots")), findings=findings
+        paths=tuple(folder / name for name in ("report.md", "report.html", "model_card.md", "handoff", "plots")),
+        findings=findings,
     )
 
 

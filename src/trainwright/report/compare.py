@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from trainwright.core.findings import Severity
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.report.facts import Facts
-from trainwright.report.markdown import escape, table, yaml_value
+from trainwright.report.markdown import Table, escape, table, yaml_value
 from trainwright.report.reading import mapping, text, whole
 from trainwright.report.words import amount, count, duration, metric_label
 
@@ -56,14 +56,14 @@ class Comparison:
 
     def markdown(self) -> str:
         """A table of the runs with the best in bold, what to beware of, and the parameters that differ."""
-        parts = [self._scores()]
+        parts = [str(self._scores())]
         if self.warnings:
             parts.append("\n".join(f"- **Beware**: {escape(w)}" for w in self.warnings))
         if self.differences:
-            parts.append(self._parameters())
+            parts.append(str(self._parameters()))
         return "\n\n".join(parts) + "\n"
 
-    def _scores(self) -> str:
+    def _scores(self) -> Table:
         header = ["Run", "Family", "Metric", "Validation", "Test", "Gap", "Rounds", "Rows", "Time", "Warnings"]
         lines = []
         for number, row in enumerate(self.rows):
@@ -82,7 +82,7 @@ class Comparison:
             lines.append([f"**{c}**" for c in cells] if number == self.best else cells)
         return table(header, lines)
 
-    def _parameters(self) -> str:
+    def _parameters(self) -> Table:
         rows = [
             [escape(name), *("-" if v is None else escape(yaml_value(v)) for v in values)]
             for name, values in self.differences.items()

@@ -23,7 +23,7 @@ def render(facts: Facts) -> str:
             "protected": protected_columns(facts),
             "metrics": tables.metrics_table(facts, tuple(p for p in ("test", "val", "train") if p in facts.metrics)),
             "intervals": tables.interval_lines(facts, ("test", "val")),
-            "columns": tables.columns_table(facts),
+            "columns": tables.columns_table(facts) or "",
             "features": [c.name for c in facts.columns if c.role == "feature"],
             "ignored": [c for c in facts.columns if c.role == "ignored"],
             "model": {k: text(facts.model.get(k), "not recorded") for k in ("family", "engine_version", "loss")},

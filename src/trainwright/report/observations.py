@@ -3,7 +3,7 @@
 import itertools
 
 from trainwright.report.curves import Curve
-from trainwright.report.facts import PART_NAMES, Facts
+from trainwright.report.facts import PART_NAMES, BaselineFact, Facts
 from trainwright.report.markdown import escape
 from trainwright.report.reading import finite, text, whole
 from trainwright.report.words import amount, metric_label, plural
@@ -149,22 +149,31 @@ def against_baselines(facts: Facts) -> str:
         names = ", ".join(f"{escape(b.name)} ({amount(b.val)})" for b in facts.losing)
         score = f"validation {label} is {amount(value)}"
         return f"**The model does not beat {names}: {score}. Prefer the simpler model, or find out why.**"
-    known = [b for b in facts.baselines if b.val is not None]
-    if not known:
+    best = _best_baseline(facts)
+    if best is None:
         return ""
-    pick = max if facts.higher_is_better else min
-    best = pick(known, key=lambda b: b.val if b.val is not None else 0.0)
-    interval = facts.interval("val")
-    clear = ""
-    if interval and best.val is not None:
-        inside = interval[0] <= best.val <= interval[1]
-        clear = (
-            ", but that lies inside the model's interval: the lead may be chance"
-            if inside
-            else ", outside the model's interval"
-        )
+    sure = lead(facts)
+    clear = {
+        None: "",
+        False: ", but that lies inside the model's interval: the lead may be chance",
+        True: ", outside the model's interval",
+    }[sure]
     reached = f"{escape(best.name)}, reaches {label} {amount(best.val)} against {amount(value)}"
     return f"**Baselines**: all are beaten; the best of them, {reached}{clear}."
+
+
+def _best_baseline(facts: Facts) -> BaselineFact | None:
+    known = [b for b in facts.baselines if b.val is not None]
+    pick = max if facts.higher_is_better else min
+    return pick(known, key=lambda b: b.val if b.val is not None else 0.0) if known else None
+
+
+def lead(facts: Facts) -> bool | None:
+    """Whether the best baseline's validation score lies outside the model's interval; None where one is missing."""
+    best, interval = _best_baseline(facts), facts.interval("val")
+    if best is None or best.val is None or interval is None:
+        return None
+    return not interval[0] <= best.val <= interval[1]
 
 
 def against_test(facts: Facts) -> str:

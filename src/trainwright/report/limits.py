@@ -118,7 +118,9 @@ def _score_limits(facts: Facts) -> list[str]:
         found.append(
             f"Probabilities are off by {error:.1%} on average on held-out rows; calibrate before using them as such."
         )
-    if facts.metric("test") is None:
+    if facts.metric("val") is None:
+        found.append(f"The run is {text(facts.record.get('status'), 'unfinished')}: no model was delivered.")
+    elif facts.metric("test") is None:
         found.append("There were no test rows: the validation score chose the model and is somewhat hopeful.")
     if text(facts.model.get("stopped_by")) == "time_budget":
         found.append("The time budget ended training, so another machine may give another model.")

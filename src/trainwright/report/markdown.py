@@ -1,6 +1,7 @@
 """Values into Markdown and YAML without letting a value become markup."""
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,6 +69,9 @@ def yaml_value(value: JsonValue) -> str:
     """A value as YAML on one line, quoted where it must be; it cannot end a fenced block or open a tag."""
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
         return value
+    if isinstance(value, float) and math.isfinite(value):
+        digits, mark, power = repr(value).partition("e")  # YAML 1.1 takes 1e-05 for text, 1.0e-05 for a number
+        return f"{digits if '.' in digits else f'{digits}.0'}{mark}{power}"
     flow = json.dumps(to_json(value), ensure_ascii=False, allow_nan=False)
     return (
         flow.replace("<", "\\u003c").replace("`", "\\u0060").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

@@ -1,8 +1,9 @@
-"""model_card.md: the mission's YAML block, and the same for people to read."""
+"""model_card.md: metadata for the Hugging Face Hub, the mission's YAML block, and the same for people to read."""
 
 from trainwright.core.jsonable import JsonValue
 from trainwright.report import tables
 from trainwright.report.facts import Facts
+from trainwright.report.hub import hub_card
 from trainwright.report.limits import limitations, protected_columns
 from trainwright.report.markdown import yaml_block
 from trainwright.report.observations import headline
@@ -17,6 +18,7 @@ def render(facts: Facts) -> str:
         "model_card.md.j2",
         {
             "facts": facts,
+            "hub": hub_card(facts),
             "card": card_yaml(facts),
             "headline": headline(facts),
             "limitations": limitations(facts),

@@ -142,7 +142,9 @@ def learning_rate(facts: Facts) -> str:
 def against_baselines(facts: Facts) -> str:
     """The model beside its baselines; in bold where it loses."""
     value = facts.metric("val")
-    if not facts.baselines or value is None:
+    if value is None:
+        return ""
+    if not facts.baselines:
         return "**Baselines**: none were trained, so the score has nothing to be compared with."
     label = metric_label(facts.primary)
     if facts.losing:
@@ -179,7 +181,9 @@ def lead(facts: Facts) -> bool | None:
 def against_test(facts: Facts) -> str:
     """Whether the test score agrees with validation."""
     val, test = facts.metric("val"), facts.metric("test")
-    if test is None or val is None:
+    if val is None:
+        return ""
+    if test is None:
         return "**Test**: there are no test rows; the validation score chose the model and is somewhat hopeful."
     label = metric_label(facts.primary)
     words = f"**Test**: {label} is {amount(test)} on test rows against {amount(val)} on validation rows"

@@ -92,13 +92,13 @@ def trials_table(facts: Facts) -> Table:
     assert found is not None
     names = list(dict.fromkeys(name for t in found.trials for name in t.params))
     ordered = [*found.ranked, *(t for t in found.trials if t not in found.ranked)]
-    header = ["Trial", "Validation", "Training", "Rounds", "Seconds", "Ended", "Proposed by", *map(escape, names)]
+    header = ["Trial", "Validation", "Training", "Rounds", "Seconds", *map(escape, names), "Ended", "Proposed by"]
     rows = []
     for trial in ordered:
         ended = trial.reason if trial.state in ("complete", "failed") else f"{trial.state}: {trial.reason}"
         cells = [
             str(trial.number), amount(trial.value), amount(trial.train), count(trial.rounds), amount(trial.seconds),
-            escape(ended.replace("_", " ")), escape(trial.origin), *(_param(trial.params.get(name)) for name in names),
+            *(_param(trial.params.get(name)) for name in names), escape(ended.replace("_", " ")), escape(trial.origin),
         ]  # fmt: skip
         rows.append([f"**{cell}**" for cell in cells] if trial.number == found.number else cells)
     return table(header, rows)

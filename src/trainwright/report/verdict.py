@@ -98,7 +98,7 @@ def _wrong(facts: Facts) -> Answer:
 
 def _repaired(facts: Facts) -> Answer:
     many = len(facts.log.repairs)
-    words = plural(many, "repair") if many else "Nothing had to be"
+    words = plural(many, "repair") if many else "Nothing"
     return Answer(
         question="What was repaired?", state=State.CAUTION if many else State.GOOD, answer=words, anchor="repairs"
     )
@@ -205,7 +205,8 @@ def _reproducible(facts: Facts) -> Point | None:
 
 def goodness(facts: Facts) -> tuple[str, ...]:
     """What the score is worth, as Markdown sentences."""
-    return tuple(s for s in (against_baselines(facts), against_test(facts), across_folds(facts)) if s)
+    found = (against_baselines(facts), against_test(facts), across_folds(facts))
+    return tuple(s for s in found if s) or ("There is no validation score, so there is nothing to judge.",)
 
 
 def _untitled(sentence: str) -> str:

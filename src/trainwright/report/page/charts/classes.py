@@ -26,7 +26,7 @@ def confusion(facts: Facts) -> Chart | None:
     left = min(longest + 34, 0.36 * width)
     cell = min((width - left - 8) / side, _LARGEST_CELL)
     tilted = longest > cell
-    height = 8 + cell * side + (longest * 0.7 + 40 if tilted else 44)
+    height = 8 + cell * side + (longest * 0.7 + 28 if tilted else 44)
     totals = found.counts.sum(axis=1)
     drawn = [
         _cell(found, (row, column), int(totals[row]), (left + cell * column, 8 + cell * row), cell)
@@ -193,7 +193,7 @@ def shares(facts: Facts) -> Chart | None:
     return Chart(
         title=found.title,
         subtitle=found.subtitle,
-        drawing=bars(found.title, rows),
+        drawing=bars(found.title, rows, group=len(found.parts)),
         legend=tuple((part, PART_NAMES[part].lower()) for part in found.parts),
         source=facts.source("predictions"),
     )

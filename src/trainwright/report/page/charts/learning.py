@@ -143,7 +143,7 @@ def _standing_row(
     tip = f"{name} ({told})\n{amount(value)}"
     if ours and interval:
         low, high, level = interval
-        parts.append(svg.tag("path", {"class": "interval", "d": f"M{frame.x(low):.1f} {y:.1f}H{frame.x(high):.1f}"}))
+        parts.append(svg.tag("path", {"class": "span val", "d": f"M{frame.x(low):.1f} {y:.1f}H{frame.x(high):.1f}"}))
         tip += f"\n{level:.0%} interval {amount(low)} to {amount(high)}"
     parts.append(svg.tag("circle", {"class": f"dot {kind}", "cx": frame.x(value), "cy": y, "r": 6 if ours else 4.5}))
     place = {"x": frame.x(value), "y": y - 10, "text-anchor": "middle"}
@@ -160,7 +160,6 @@ def feature_importance(facts: Facts) -> Chart | None:
     return Chart(
         title=found.title,
         subtitle=found.subtitle,
-        drawing=bars(found.title, rows, wide=True),
+        drawing=bars(found.title, rows),
         source="run.json (model.importance)",
-        wide=True,
     )

@@ -75,7 +75,8 @@ def _good(facts: Facts) -> Answer:
 def _trusted(facts: Facts) -> Answer:
     points = trust(facts)
     worst = max((p.state for p in points), default=State.CAUTION)
-    doubts = [p.doubt for p in sorted(points, key=lambda p: -p.state) if p.state is not State.GOOD]
+    doubts = [f"{verdict}: {names}" for verdict, names in _doubtful(facts.checks).items()]
+    doubts += (p.doubt for p in points if p.doubt and p.state is not State.GOOD)
     words = "Yes: no check, gap or interval speaks against it"
     if not points:
         words = "Unknown: there is nothing to judge by"
@@ -121,16 +122,26 @@ def trust(facts: Facts) -> tuple[Point, ...]:
 def _checks(facts: Facts, topic: str, checks: Sequence[CheckFact]) -> Point | None:
     if not checks:
         return None
-    by = {v: [c.name for c in checks if c.verdict == v] for v in ("leak", "failed", "warning", "not checked")}
-    lifted = [c.name for c in checks if c.lifted]
+    doubts = _doubtful(checks)
     fine = sum(c.verdict in ("ok", "clean") for c in checks)
     told = [f"{fine} of {plural(len(checks), 'check')} found nothing"]
-    told += [f"**{verdict}**: {_names(names)}" for verdict, names in by.items() if names]
-    told += [f"**lifted by the spec**: {_names(lifted)}"] if lifted else []
-    doubt = "; ".join(f"{verdict}: {_names(names)}" for verdict, names in {**by, "lifted": lifted}.items() if names)
-    state = State.BAD if by["leak"] or by["failed"] else State.CAUTION if doubt else State.GOOD
+    told += [f"**{verdict}**: {names}" for verdict, names in doubts.items()]
+    bad = any(c.verdict in ("leak", "failed") for c in checks)
+    state = State.BAD if bad else State.CAUTION if doubts else State.GOOD
     sentence = "; ".join(told) + "."
-    return Point(topic=topic, state=state, sentence=sentence, source=facts.source("checks"), doubt=doubt)
+    return Point(topic=topic, state=state, sentence=sentence, source=facts.source("checks"))
+
+
+def _doubtful(checks: Sequence[CheckFact]) -> dict[str, str]:
+    """What checks leave open, by verdict, the gravest first: ``{"leak": "target leakage"}``."""
+    by = {v: [c.name for c in checks if c.verdict == v] for v in ("leak", "failed", "warning", "not checked")}
+    graded = {
+        "leak": by["leak"],
+        "failed": by["failed"],
+        "lifted by the spec": [c.name for c in checks if c.lifted],
+        **by,
+    }
+    return {verdict: _names(names) for verdict, names in graded.items() if names}
 
 
 def _held_out(facts: Facts) -> Point | None:

@@ -66,6 +66,6 @@ def _size(facts: Facts) -> tuple[Tile, ...]:
     spent = {k: v for k, v in numbers(facts.record.get("seconds")).items() if k not in ("total", "report")}
     if spent:
         longest = max(spent, key=lambda stage: spent[stage])
-        note = f"{longest} took {duration(spent[longest])}"
+        note = f"{longest} took {duration(spent[longest])}".replace(" s", "\u00a0s")
         found.append(Tile(name="Time", value=duration(sum(spent.values())), note=note, source=facts.source("seconds")))
     return tuple(found)

@@ -9,8 +9,9 @@ from trainwright.report.page.charts.chart import CHARACTER, Bar, Chart, bars, sp
 from trainwright.report.words import amount
 
 _MOST_VERTICES = 240  # of a curve 350 units wide
-_SIDE_WIDE = 9  # more classes than this take a whole row
-_LARGEST_CELL, _CELL_WITH_SHARE = 88.0, 40.0  # units: two classes fill a column; a number and a share need 40
+_SIDE_WIDE = 13  # so many classes take a whole row
+_DARK = 0.75  # share of a cell from which white reads better on it than ink, by contrast
+_TALLEST_CELL, _CELL_WITH_SHARE = 76.0, 40.0  # units: the matrix stays lower than wide; two lines of text need 40
 _COLOURS = ("c1", "c2", "c3", "c4", "c5", "c6")
 
 
@@ -24,19 +25,21 @@ def confusion(facts: Facts) -> Chart | None:
     width = 2 * svg.WIDTH + 40 if wide else svg.WIDTH
     longest = max(len(n) for n in found.names) * CHARACTER
     left = min(longest + 34, 0.36 * width)
-    cell = min((width - left - 8) / side, _LARGEST_CELL)
-    tilted = longest > cell
-    height = 8 + cell * side + (longest * 0.7 + 28 if tilted else 44)
+    across = (width - left - 8) / side
+    cell = (across, min(across, _TALLEST_CELL))
+    tilted = longest > across
+    floor = 8 + cell[1] * side
+    height = floor + (longest * 0.7 + 28 if tilted else 44)
     totals = found.counts.sum(axis=1)
     drawn = [
-        _cell(found, (row, column), int(totals[row]), (left + cell * column, 8 + cell * row), cell)
+        _cell(found, (row, column), int(totals[row]), (left + cell[0] * column, 8 + cell[1] * row), cell)
         for row in range(side)
         for column in range(side)
     ]
     drawn += _names(found.names, left, cell, tilted=tilted)
-    middle = {"x": left + cell * side / 2, "y": height - 6, "text-anchor": "middle"}
+    middle = {"x": left + across * side / 2, "y": height - 6, "text-anchor": "middle"}
     drawn.append(svg.tag("text", {"class": "name", **middle}, "predicted"))
-    centre = 8 + cell * side / 2
+    centre = (8 + floor) / 2
     turned = {"x": 12, "y": centre, "text-anchor": "middle", "transform": f"rotate(-90 12 {centre:.0f})"}
     drawn.append(svg.tag("text", {"class": "name", **turned}, "true"))
     frame = svg.frame((0, 1), (0, 1), width=width, height=height)
@@ -49,14 +52,14 @@ def confusion(facts: Facts) -> Chart | None:
     )
 
 
-def _names(names: tuple[str, ...], left: float, cell: float, *, tilted: bool) -> list[Markup]:
+def _names(names: tuple[str, ...], left: float, cell: tuple[float, float], *, tilted: bool) -> list[Markup]:
     """Classes at the left and below the cells; tilted where they are wider than a cell."""
     drawn = []
-    base = 8 + cell * len(names)
+    base = 8 + cell[1] * len(names)
     for number, name in enumerate(names):
-        beside = {"x": left - 8, "y": 8 + cell * (number + 0.5) + 4, "text-anchor": "end"}
+        beside = {"x": left - 8, "y": 8 + cell[1] * (number + 0.5) + 4, "text-anchor": "end"}
         drawn.append(svg.tag("text", {"class": "label", **beside}, name))
-        x = left + cell * (number + 0.5)
+        x = left + cell[0] * (number + 0.5)
         below: dict[str, object] = {"x": x, "y": base + 16, "text-anchor": "middle"}
         if tilted:
             turn = f"rotate(-45 {x + 4:.0f} {base + 12:.0f})"
@@ -66,24 +69,24 @@ def _names(names: tuple[str, ...], left: float, cell: float, *, tilted: bool) ->
 
 
 def _cell(
-    found: classes.Confusion, at: tuple[int, int], total: int, corner: tuple[float, float], size: float
+    found: classes.Confusion, at: tuple[int, int], total: int, corner: tuple[float, float], cell: tuple[float, float]
 ) -> Markup:
     row, column = at
     x, y = corner
     value = int(found.counts[row, column])
     share = value / total if total else 0.0
-    box = {"x": x + 1, "y": y + 1, "width": size - 2, "height": size - 2, "rx": 3}
+    box = {"x": x + 1, "y": y + 1, "width": cell[0] - 2, "height": cell[1] - 2, "rx": 3}
     parts = [
         svg.tag("rect", {"class": "paper", **box}),
         svg.tag("rect", {"class": "heat", **box, "fill-opacity": f"{share:.2f}"}),
     ]
-    tone = "on" if share > 0.5 else "off"
-    centre = {"x": x + size / 2, "text-anchor": "middle"}
-    if size >= _CELL_WITH_SHARE:
-        parts.append(svg.tag("text", {"class": f"count {tone}", **centre, "y": y + size / 2 - 1}, f"{value:,}"))
-        parts.append(svg.tag("text", {"class": f"share {tone}", **centre, "y": y + size / 2 + 14}, f"{share:.0%}"))
+    tone = "on" if share > _DARK else "off"
+    centre, middle = {"x": x + cell[0] / 2, "text-anchor": "middle"}, y + cell[1] / 2
+    if cell[1] >= _CELL_WITH_SHARE:
+        parts.append(svg.tag("text", {"class": f"count {tone}", **centre, "y": middle - 1}, f"{value:,}"))
+        parts.append(svg.tag("text", {"class": f"share {tone}", **centre, "y": middle + 14}, f"{share:.0%}"))
     elif value:
-        parts.append(svg.tag("text", {"class": f"share {tone}", **centre, "y": y + size / 2 + 4}, f"{value}"))
+        parts.append(svg.tag("text", {"class": f"share {tone}", **centre, "y": middle + 4}, f"{value}"))
     told = f"{found.names[row]} taken for {found.names[column]}" if row != column else f"{found.names[row]}, right"
     tip = f"{told}\n{value:,} of {total:,} rows ({share:.1%})"
     return svg.tag("g", {"data-tip": tip}, svg.join(parts))

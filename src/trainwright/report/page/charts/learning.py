@@ -72,10 +72,10 @@ def _kept(facts: Facts, frame: svg.Frame, metric: str, best: int | None) -> Mark
         return Markup("")
     at, height = frame.x(best), frame.y(value)
     right = at > (frame.x.start + frame.x.end) / 2
-    low = height > (frame.y.start + frame.y.end) / 2
+    low = height > (frame.y.start + frame.y.end) / 2  # then the upper end of the line is free
     place = {
         "x": at + (-8 if right else 8),
-        "y": height + (-14 if low else 24),
+        "y": frame.y.end + 12 if low else frame.y.start - 8,
         "text-anchor": "end" if right else "start",
     }
     return svg.join([

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from trainwright.report.page import svg
 from trainwright.report.words import short
 
-CHARACTER = 7.0
+CHARACTER = 7.4
 """Units a character of a label takes at 12 units type: DejaVu Sans, wider than the fonts of other systems."""
 _NAMES = 0.4  # share of the width that names may take
 

@@ -12,6 +12,7 @@ from trainwright.report.words import amount, metric_label, short
 
 _MOST_VERTICES = 400  # a line 360 units wide shows no more
 _MOST_NOTES = 120  # columns to point at: each 3 units wide
+_NOTE = 120.0  # units: the width of a note such as "kept: 1,200, 0.1234"
 _DOTS_BELOW = 40  # assumption: with fewer points a line alone hides how few there are
 
 
@@ -70,12 +71,11 @@ def _kept(facts: Facts, frame: svg.Frame, metric: str, best: int | None) -> Mark
     value = curve.at(best) if curve is not None and best is not None else None
     if best is None or value is None:
         return Markup("")
-    at, height = frame.x(best), frame.y(value)
+    at = frame.x(best)
     right = at > (frame.x.start + frame.x.end) / 2
-    low = height > (frame.y.start + frame.y.end) / 2  # then the upper end of the line is free
     place = {
         "x": at + (-8 if right else 8),
-        "y": frame.y.end + 12 if low else frame.y.start - 8,
+        "y": _free_height(frame, learning.curves_of(facts, metric), at, right=right),
         "text-anchor": "end" if right else "start",
     }
     return svg.join([
@@ -83,6 +83,19 @@ def _kept(facts: Facts, frame: svg.Frame, metric: str, best: int | None) -> Mark
         frame.dot(best, value, "val ring", 5.0),
         svg.tag("text", {"class": "label strong halo", **place}, f"kept: {best:,}, {amount(value)}"),
     ])  # fmt: skip
+
+
+def _free_height(frame: svg.Frame, curves: list[Curve], at: float, *, right: bool) -> float:
+    """Where a note beside the mark hides no curve: at its upper or its lower end."""
+    first, last = (at - _NOTE, at) if right else (at, at + _NOTE)
+    lines = [
+        frame.y(v)
+        for c in curves
+        for s, v in zip(c.steps, c.values, strict=True)
+        if first - _NOTE / 2 <= frame.x(s) <= last + _NOTE / 2
+    ]
+    ends = (frame.y.end + 12, frame.y.start - 8)
+    return max(ends, key=lambda end: min((abs(end - 4 - line) for line in lines), default=0.0))
 
 
 def _notes(frame: svg.Frame, curves: list[Curve], unit: str, best: int | None) -> list[Markup]:
@@ -108,7 +121,7 @@ def standing(facts: Facts) -> Chart | None:
     rows = shown.rows[::-1]
     values = [v for _, v, _ in rows] + (list(shown.interval[:2]) if shown.interval else [])
     step, width = 34.0, svg.WIDTH
-    left = min(max(len(short(n)) for n, _, _ in rows) * (CHARACTER + 1) + 14, 180.0)
+    left = min(max(len(short(n)) for n, _, _ in rows) * (CHARACTER + 1) + 22, 190.0)
     frame = svg.frame(svg.span(values, 0.12), (0, 1), height=step * len(rows) + 56, left=left, right=24, top=12)
     drawn = []
     at = svg.ticks(frame.x.low, frame.x.high, 4)

@@ -22,7 +22,7 @@ from trainwright.report.page.charts import learning as learning_charts
 from trainwright.report.page.files import listed_files
 from trainwright.report.page.inline import inline
 from trainwright.report.page.svg import tick_labels, ticks
-from trainwright.report.words import amount
+from trainwright.report.words import amount, metric_label
 
 TASKS = ("binary", "multiclass", "regression")
 NASTY = (
@@ -134,9 +134,8 @@ def test_scores_intervals_baselines_and_digests_are_the_folders(originals: dict[
     name = record["primary"]["name"]
     for part in ("val", "test"):
         interval = record["intervals"][part]
-        assert (
-            f"{amount(record['metrics'][part][name])} {amount(interval['low'])} to {amount(interval['high'])}" in text
-        )
+        told = f"{amount(record['metrics'][part][name])} {amount(interval['low'])} to {amount(interval['high'])}"
+        assert f"{'Validation' if part == 'val' else 'Test'} {metric_label(name)} {told}" in text
     for baseline in record["baselines"]:
         assert amount(baseline["val"]) in text
     for digest in record["digests"].values():
@@ -375,3 +374,36 @@ def test_images_are_inside_the_page(copied: Callable[[str], Path]) -> None:
     damaged = document.build(gather(run))
     assert [f.code for f in damaged.findings] == ["report.chart_failed"]
     assert "<img" not in damaged.html
+
+
+def test_a_large_run_still_makes_a_page_of_a_size_to_mail(copied: Callable[[str], Path]) -> None:
+    run = copied("binary")
+    columns = [{"name": f"c{i}", "kind": "numeric", "role": "feature", "why": "numbers"} for i in range(2000)]
+    edit(run / "data" / "schema.json", lambda s: s.update(columns=columns))
+    finding = {"code": "x", "severity": "info", "where": "c", "what": "constant"}
+    edit(run / "run.json", lambda r: r.update(findings=[finding] * 1000))
+    (run / "search").mkdir()
+    order = list(range(1500))
+    summary = {"metric": "roc_auc", "direction": "maximize", "number": 3, "ranking": order, "reason": "trials"}
+    (run / "search" / "summary.json").write_text(json.dumps(summary))
+    params = {f"parameter_{i}": 0.123456789 for i in range(12)}
+    trials = [
+        {"number": n, "repeat": 0, "params": params, "state": "complete", "value": 0.8 + n / 1e5, "reason": "rounds"}
+        for n in order
+    ]
+    (run / "search" / "trials.jsonl").write_text("\n".join(json.dumps(t) for t in trials))
+    log = run / "training_log.jsonl"
+    point = {"event": "evaluated", "time_s": 1, "best": False, "seconds": 0}
+    rounds = [
+        {**point, "step": n, "metrics": {"val": {"log_loss": 1 / n}, "train": {"log_loss": 0.9 / n}}}
+        for n in range(1, 20_000, 4)
+    ]
+    start = {"event": "started", "stage": "fit", "step": 0, "time_s": 0}
+    log.write_text(log.read_text() + "\n".join(json.dumps(e) for e in (start, *rounds)) + "\n")
+    html = page(gather(run))
+    assert_self_contained(html)
+    assert len(html.encode()) < 1_000_000
+    text = words(html)
+    assert "The first 300 of 1500." in text
+    assert "The first 300 of 2000." in text
+    assert "And 700 more." in text

@@ -80,7 +80,7 @@ def ranking_table(facts: Facts) -> Table:
     found = facts.search
     assert found is not None
     rows = [_row(str(rank), t, found) for rank, t in enumerate(found.ranked[:_SHOWN], start=1)]
-    others = [t for t in found.trials if t not in found.ranked][: max(0, _SHOWN - len(rows))]
+    others = found.unranked[: max(0, _SHOWN - len(rows))]
     rows += [_row("-", t, found) for t in others]
     header = ["Rank", "Configuration", "Val Score", "Train Score", "Trial", "Proposed by", "Ended"]
     return table(header, rows)
@@ -91,7 +91,7 @@ def trials_table(facts: Facts) -> Table:
     found = facts.search
     assert found is not None
     names = list(dict.fromkeys(name for t in found.trials for name in t.params))
-    ordered = [*found.ranked, *(t for t in found.trials if t not in found.ranked)]
+    ordered = [*found.ranked, *found.unranked]
     header = ["Trial", "Validation", "Training", "Rounds", "Seconds", *map(escape, names), "Ended", "Proposed by"]
     rows = []
     for trial in ordered:

@@ -160,11 +160,11 @@ def mistakes_table(facts: Facts, most: int = 12) -> Table | None:
     return table(["Row", "True", "Predicted", "Claimed", "Given to the true class"], rows) if rows else None
 
 
-def features_table(facts: Facts, most: int) -> Table | None:
+def features_table(facts: Facts) -> Table | None:
     """Every column: kind, role, blanks and distinct values in training rows, and why it got its role."""
     rows = [
         [escape(c.name), escape(c.kind), escape(c.role), count(c.missing), count(c.distinct), escape(c.why)]
-        for c in facts.columns[:most]
+        for c in facts.columns
     ]
     return table(["Column", "Kind", "Role", "Missing", "Distinct", "Why"], rows) if rows else None
 

@@ -38,7 +38,8 @@ _CHARTS: dict[str, tuple[Maker, ...]] = {
 """The charts of each section; those that do not fit the run are left out."""
 
 _SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.INFO)
-_MOST_COLUMNS = 500  # rows of the table of columns; data/schema.json has all
+_MOST_ROWS = 300
+"""Of a table or list on the page, which says so and names the file that has all: a page is to be read, and mailed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ def build(facts: Facts) -> Page:
             "answers": answers(facts),
             "goodness": goodness(facts),
             "trust": trust(facts),
-            "findings": ordered,
+            "findings": ordered[:_MOST_ROWS],
+            "most": _MOST_ROWS,
             "repairs": facts.log.repairs,
             "questions": open_questions(facts),
             "limitations": limitations(facts),
@@ -124,6 +126,6 @@ def _tables(facts: Facts) -> dict[str, Table | None]:
         "mistakes": tables.mistakes_table(facts),
         "checks": tables.checks_table(facts) if facts.checks else None,
         "seconds": tables.seconds_table(facts),
-        "features": tables.features_table(facts, _MOST_COLUMNS),
+        "features": tables.features_table(facts),
         "trials": trials_table(facts) if facts.search else None,
     }

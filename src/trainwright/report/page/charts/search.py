@@ -10,6 +10,7 @@ from trainwright.report.search import history, importance_words
 from trainwright.report.words import amount
 
 _SHOWN = 15  # parameters in the bars, as in the figure
+_TOLD = 300  # trials whose parameters are told when pointed at; with more, the page would grow too large
 _OUTSIDE = 1.5  # interquartile ranges from the middle half: Tukey's fence
 
 
@@ -32,8 +33,10 @@ def search_history(facts: Facts) -> Chart | None:
         assert trial.value is not None
         chosen = trial.number == found.number
         inside = min(max(trial.value, frame.y.low), frame.y.high)
-        params = json.dumps(to_json(trial.params), ensure_ascii=False, indent=1)[2:-2].replace('"', "")
-        note = f"trial {trial.number}{' (chosen)' if chosen else ''}: {amount(trial.value)}\n{params}"
+        note = f"trial {trial.number}{' (chosen)' if chosen else ''}: {amount(trial.value)}"
+        if len(told.trials) <= _TOLD:
+            params = json.dumps(to_json(trial.params), ensure_ascii=False, indent=1)[2:-2].replace('"', "")
+            note += f"\n{params}"
         dot = frame.dot(trial.number, inside, "val ring" if chosen else "sky", 5.0 if chosen else 3.5)
         drawn.append(svg.tag("g", {"data-tip": note}, dot))
     drawn.append(frame.floor(steps, svg.tick_labels(steps), "trial"))

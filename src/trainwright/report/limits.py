@@ -11,7 +11,7 @@ from trainwright.report.words import amount, metric_label, plural
 
 _FEW_ROWS = 50  # assumption: below 50 rows a share has a standard error of up to 0.07, too wide to judge a class
 _SMALL_PART = 200  # assumption: below that an AUC or a share moves by several points between draws
-OFF = 0.05  # assumption: probabilities that are 5 points off on average change decisions
+_OFF = 0.05  # assumption: probabilities that are 5 points off on average change decisions
 _MOST_NAMED = 8
 
 _PROTECTED = frozenset(
@@ -84,6 +84,12 @@ def calibration_error(facts: Facts) -> float | None:
     return reliability(*claims(held))[1]
 
 
+def well_calibrated(facts: Facts) -> bool | None:
+    """Whether probabilities can be used as they are; None where they were not judged."""
+    error = calibration_error(facts)
+    return None if error is None else error <= _OFF
+
+
 def limitations(facts: Facts) -> tuple[str, ...]:
     """Known limitations as Markdown sentences, the gravest first; each comes from a fact of the run."""
     found = [*_score_limits(facts), *_data_limits(facts), *_check_limits(facts)]
@@ -114,7 +120,7 @@ def _score_limits(facts: Facts) -> list[str]:
             f"The gap from training to validation is large: {amount(facts.gap.gap)} {metric_label(facts.gap.metric)}."
         )
     error = calibration_error(facts)
-    if error is not None and error > OFF:
+    if error is not None and error > _OFF:
         found.append(
             f"Probabilities are off by {error:.1%} on average on held-out rows; calibrate before using them as such."
         )
@@ -168,7 +174,7 @@ def open_questions(facts: Facts) -> tuple[str, ...]:
         shown = ", ".join(f"{escape(n)} ({plural(c, 'row')})" for n, c in rare[:_MOST_NAMED])
         found.append(f"Small subgroups: how good is the model for {shown}? The held-out rows do not say.")
     if (error := calibration_error(facts)) is not None:
-        state = "needs work" if error > OFF else "looks usable"
+        state = "needs work" if error > _OFF else "looks usable"
         found.append(f"Calibration {state} (mean distance {error:.1%} on held-out rows): does it hold by group?")
     drift = [f for f in facts.findings if "drift" in f.code or "schema" in f.code]
     if drift:
@@ -183,7 +189,7 @@ def open_questions(facts: Facts) -> tuple[str, ...]:
         )
     doubts = [c for c in facts.checks if c.verdict in ("warning", "leak", "not checked") or c.lifted]
     found += [
-        f"Check {escape(c.name)} ({escape(c.verdict)}{', lifted' if c.lifted else ''}): {escape(c.saw.rstrip('.'))}."
+        f"Check {escape(c.name)} ({escape(c.verdict)}{', lifted' if c.lifted else ''}): {escape(c.saw)}."
         for c in doubts[:_MOST_NAMED]
     ]
     return tuple(found)

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from trainwright.core.findings import Severity
 from trainwright.report.facts import CheckFact, Facts
-from trainwright.report.limits import OFF, calibration_error
+from trainwright.report.limits import calibration_error, well_calibrated
 from trainwright.report.markdown import escape
 from trainwright.report.observations import across_folds, against_baselines, against_test, lead, overfitting
 from trainwright.report.reading import items, mapping, text
@@ -177,10 +177,11 @@ def _calibration(facts: Facts) -> Point | None:
     error = calibration_error(facts)
     if error is None:
         return None
-    verdict = "calibrate before using them as such" if error > OFF else "usable as they are"
+    good = well_calibrated(facts)
+    verdict = "usable as they are" if good else "calibrate before using them as such"
     return Point(
         topic="Probabilities",
-        state=State.CAUTION if error > OFF else State.GOOD,
+        state=State.GOOD if good else State.CAUTION,
         sentence=f"Off by {error:.1%} on average on held-out rows: {verdict}.",
         source=facts.source("predictions"),
         doubt="probabilities are off",

@@ -287,6 +287,7 @@ def test_ticks_are_round_and_cover_the_range() -> None:
     assert ticks(0.0, 1.0) == pytest.approx((0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
     assert tick_labels(ticks(0.0, 1.0)) == ("0.0", "0.2", "0.4", "0.6", "0.8", "1.0")
     assert tick_labels(ticks(0, 2000)) == ("0", "500", "1,000", "1,500", "2,000")
+    assert tick_labels(ticks(0, 1.2e10)) == ("0", "5e9", "1e10")
     assert ticks(3.0, 3.0) == (3.0,)
     assert tick_labels((3.0,)) == ("3",)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+_DIGIT = 7.0  # units across a digit of a tick: DejaVu Sans, wider than the fonts of other systems
 WIDTH = 420.0
 """Units across a chart: at this width one unit is about one CSS pixel in the two columns of the page."""
 
@@ -75,7 +76,7 @@ def tick_labels(values: Sequence[float]) -> tuple[str, ...]:
     step = min((abs(b - a) for a, b in itertools.pairwise(values)), default=abs(values[0]) or 1.0)
     size = max(abs(v) for v in values)
     if size >= 1e6 or (size and size < 1e-4):
-        return tuple(f"{v:.3g}" for v in values)
+        return tuple(f"{v:.3g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-") for v in values)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     return tuple(f"{v:,.{decimals}f}" for v in values)
 
@@ -105,9 +106,13 @@ class Frame:
         base = max(self.y.start, self.y.end)
         drawn = [tag("path", {"class": "axis", "d": f"M{self.x.start:.1f} {base:.1f}H{self.x.end:.1f}"})]
         for value, label in zip(values, labels, strict=True):
-            drawn.append(
-                tag("text", {"class": "tick", "x": self.x(value), "y": base + 16, "text-anchor": "middle"}, label)
+            at, half = self.x(value), len(label) * _DIGIT / 2
+            place = (
+                {"x": self.width - 1, "text-anchor": "end"}
+                if at + half > self.width
+                else {"x": at, "text-anchor": "middle"}
             )
+            drawn.append(tag("text", {"class": "tick", **place, "y": base + 16}, label))
         middle = (self.x.start + self.x.end) / 2
         drawn.append(tag("text", {"class": "name", "x": middle, "y": base + 33, "text-anchor": "middle"}, name))
         return join(drawn)

@@ -54,6 +54,7 @@ def residuals(facts: Facts) -> Chart | None:
     error = found.predicted - found.y
     predicted = svg.span((float(found.predicted.min()), float(found.predicted.max())), 0.03)
     frame = svg.frame(predicted, svg.span(_middle(error)), height=330, left=58)
+    wild = int(((error < frame.y.low) | (error > frame.y.high)).sum())
     at, heights = svg.ticks(*predicted), svg.ticks(frame.y.low, frame.y.high)
     rows = _sample(found)
     drawn = [frame.rules(heights, svg.tick_labels(heights)), frame.above("predicted − actual")]
@@ -71,7 +72,7 @@ def residuals(facts: Facts) -> Chart | None:
     drawn.append(frame.floor(at, svg.tick_labels(at), "predicted"))
     return Chart(
         title=title,
-        subtitle=subtitle + _shown(rows, found),
+        subtitle=subtitle + _shown(rows, found) + (f"; {wild:,} beyond the edge drawn on it" if wild else ""),
         drawing=frame.svg(title, *drawn),
         source=facts.source("predictions"),
     )

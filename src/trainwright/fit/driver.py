@@ -20,6 +20,7 @@ from trainwright.core.events import Evaluated, Finished, Started, Trained
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.core.metrics import Metric
+from trainwright.core.usage import ProcessUsage
 from trainwright.doctor.symptoms import Waits, non_finite, starved
 from trainwright.engines.contract import Job, Session, Unit, findings_of
 from trainwright.fit.judge import Judge
@@ -178,13 +179,14 @@ class _Loop:
     pruned: bool = False
     waits: Waits = field(default_factory=Waits)
     told: list[Finding] = field(default_factory=list)
+    usage: ProcessUsage = field(default_factory=ProcessUsage)
 
     def run(self, progress: Progress) -> Progress:
         """Turn until a reason to stop is found, and name it."""
         if progress.reason:
             return progress
         for unit in self.session.units():
-            self.recorder.emit(unit.rounds, _trained(unit, self.job.plan.unit))
+            self.recorder.emit(unit.rounds, _trained(unit, self.job.plan.unit, self.usage.read()))
             self.saver.look()
             self._listen(unit)
             progress = replace(progress, rounds=unit.rounds, step=unit.step, units=progress.units + 1)
@@ -309,14 +311,17 @@ def _progress_from(state: Mapping[str, JsonValue]) -> Progress:
     )
 
 
-def _trained(unit: Unit, name: str) -> Trained:
+def _trained(unit: Unit, name: str, usage: Mapping[str, float]) -> Trained:
+    """The event of a unit; what the process takes is told by the driver where the engine does not."""
     return Trained(
         unit=name,
         seconds=unit.seconds,
-        values=unit.values,
+        values={**usage, **unit.values},
         curves=unit.curves,
         statistics=unit.statistics,
         step_in_round=unit.step,
+        steps=unit.steps,
+        step_losses=unit.step_losses,
     )
 
 

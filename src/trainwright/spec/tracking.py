@@ -65,10 +65,8 @@ def trackers(loaded: "LoadedSpec") -> Iterator[Mistake]:
 
 def _written(loaded: "LoadedSpec", name: str, number: int) -> str:
     """The path of a tracker as the spec wrote it: in a list by number, in a mapping by its name in any case."""
-    spelled = [p for p in loaded.places if p.lower() == f"tracking.{name}"]
-    return (
-        spelled[0] if spelled else f"tracking.{number}" if f"tracking.{number}" in loaded.places else f"tracking.{name}"
-    )
+    written = [path for path in loaded.places if path.lower() in (f"tracking.{name}", f"tracking.{number}")]
+    return written[0] if written else f"tracking.{name}"
 
 
 def _options(

@@ -226,7 +226,7 @@ def main() -> None:
     """The entry."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no answer
-    os.nice(10)  # training comes first
+    os.nice(5)  # training comes first
     say = _Voice(answers)
     order: Mapping[str, Any] = json.loads(sys.stdin.readline())
     control = Control()

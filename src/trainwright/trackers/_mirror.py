@@ -20,7 +20,8 @@ CLOSE_S = 60.0
 """What a tracker that goes forward may take after the run's end (assumption: a model of some 100 MB to a server)."""
 
 QUIET_S = 15.0
-"""What one that has not failed may be silent at the end: a request that hangs is given up after 10 s."""
+"""What one that has not failed may be silent at the end: a request that hangs is given up after 10 s. Twice that until
+it has opened: libraries are loaded first, from a cold disk (assumption)."""
 
 FAILING_S = 1.0
 """What one whose last try failed still gets: it has failed before, and the run must not wait for it."""
@@ -64,6 +65,7 @@ class Mirror:
     params: Mapping[str, JsonValue]
     run: Path
     clock: Clock
+    quiet_s: float = QUIET_S
     told: Told = field(default_factory=Told)
     _process: "subprocess.Popen[str] | None" = None
     _reader: threading.Thread | None = None
@@ -97,7 +99,8 @@ class Mirror:
             now = self.clock.elapsed()
             if self.told.lines > lines:
                 lines, heard = self.told.lines, now if not self.told.failing else heard
-            quiet = FAILING_S if self.told.failing else HURRY_S if hurry() else QUIET_S
+            usual = self.quiet_s if self.told.opened else 2 * self.quiet_s
+            quiet = FAILING_S if self.told.failing else HURRY_S if hurry() else usual
             if now - began > limit_s or now - heard > quiet:
                 break
         self._stop()

@@ -107,7 +107,7 @@ class Points:
     def _prefix(self) -> str:
         if self.stage not in self._prefixes:
             plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in self.stage)
-            self._prefixes[self.stage] = "" if self.stage == "fit" else f"{plain}/"
+            self._prefixes[self.stage] = "" if self.stage in ("", "fit") else f"{plain}/"
         return self._prefixes[self.stage]
 
 

@@ -139,7 +139,7 @@ class Tracker(Protocol):
         ...
 
     def write(self, points: Sequence[Point]) -> None:
-        """Points, positions rising within each series. When it returns they are there."""
+        """Points, positions rising within each series. What a kill takes of them, `known` must not count."""
         ...
 
     def trial(self, trial: TrialRun) -> None:

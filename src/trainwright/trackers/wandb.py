@@ -26,6 +26,7 @@ PACKAGES = ("wandb",)
 ENVIRONMENT: Mapping[str, str] = {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
 _BLOCK, _HEADER = 32768, 7  # of LevelDB's log format
 _TAGS = "trainwright"
+_FLUSH_S = 0.2  # between writes of the record file, which is what a resume reads (its default is 15 s)
 
 
 class Params(Section):
@@ -115,7 +116,8 @@ class Wandb:
 
         self._run.summary.update(dict(package.metrics))
         self._run.config.update({_TAGS: dict(package.tags)}, allow_val_change=True)
-        self._run.log({f"plots/{path.stem}": wandb.Image(str(path)) for path in package.plots})
+        if package.plots:
+            self._run.log({f"plots/{path.stem}": wandb.Image(str(path)) for path in package.plots})
         report = wandb.Artifact(f"{self._place.id}-report", type="report")
         for path in package.documents:
             report.add_file(str(path), name=path.relative_to(self._folder).as_posix())
@@ -141,6 +143,7 @@ class Wandb:
             x_disable_stats=True,  # what the training takes is measured in its own process
             x_disable_meta=True,  # host, user and command line
             x_save_requirements=False,
+            x_transaction_log_flush_interval=_FLUSH_S,
             init_timeout=30,
         )
         self._place.root.mkdir(parents=True, exist_ok=True)
@@ -174,14 +177,14 @@ def _row(point: Point) -> tuple[Axis, int]:
 
 
 def last_steps(paths: Sequence[Path]) -> dict[str, int]:
-    """The last position of every series in record files."""
+    """The last position of every series in record files; 0 for a number that is none."""
     import json
 
     last: dict[str, int] = {}
     for path in paths:
         for record in records(path):
-            if not record.HasField("history"):
-                continue
+            for one in record.summary.update:
+                last.setdefault(one.key or "/".join(one.nested_key), 0)
             row = {(i.key or "/".join(i.nested_key)): i.value_json for i in record.history.item}
             axis = next((a for a in ("round", "step", "trial") if a in row), None)
             if axis is not None:

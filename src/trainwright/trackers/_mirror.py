@@ -19,9 +19,9 @@ from trainwright.trackers.contract import TrackerModule
 CLOSE_S = 60.0
 """What a tracker that goes forward may take after the run's end (assumption: a model of some 100 MB to a server)."""
 
-QUIET_S = 15.0
-"""What one that has not failed may be silent at the end: a request that hangs is given up after 10 s. Twice that until
-it has opened: libraries are loaded first, from a cold disk (assumption)."""
+QUIET_S = 30.0
+"""What one that has not failed may be silent at the end: it may still be loading its libraries on a busy machine. A
+request that hangs is given up after 10 s, and then the tracker has failed."""
 
 FAILING_S = 1.0
 """What one whose last try failed still gets: it has failed before, and the run must not wait for it."""
@@ -99,8 +99,7 @@ class Mirror:
             now = self.clock.elapsed()
             if self.told.lines > lines:
                 lines, heard = self.told.lines, now if not self.told.failing else heard
-            usual = self.quiet_s if self.told.opened else 2 * self.quiet_s
-            quiet = FAILING_S if self.told.failing else HURRY_S if hurry() else usual
+            quiet = FAILING_S if self.told.failing else HURRY_S if hurry() else self.quiet_s
             if now - began > limit_s or now - heard > quiet:
                 break
         self._stop()

@@ -26,6 +26,7 @@ PACKAGES = ("wandb",)
 ENVIRONMENT: Mapping[str, str] = {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
 _BLOCK, _HEADER = 32768, 7  # of LevelDB's log format
 _TAGS = "trainwright"
+_NO_HOST = "unnamed"  # an empty one is filled in
 _FLUSH_S = 0.2  # between writes of the record file, which is what a resume reads (its default is 15 s)
 
 
@@ -141,7 +142,9 @@ class Wandb:
             save_code=False,
             disable_git=True,
             x_disable_stats=True,  # what the training takes is measured in its own process
-            x_disable_meta=True,  # host, user and command line
+            x_disable_meta=True,  # user and command line
+            x_disable_machine_info=True,
+            host=_NO_HOST,
             x_save_requirements=False,
             x_transaction_log_flush_interval=_FLUSH_S,
             init_timeout=30,

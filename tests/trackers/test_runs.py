@@ -173,13 +173,27 @@ def test_a_server_that_never_answers_is_not_waited_for(tmp_path: Path):
     run.append(log())
     with socket.create_server(("127.0.0.1", 0)) as silent:
         params = {"uri": f"http://127.0.0.1:{silent.getsockname()[1]}"}
-        mirror = Mirror(name="mlflow", params=params, run=run.path, clock=SystemClock())
+        mirror = Mirror(name="mlflow", params=params, run=run.path, clock=SystemClock(), quiet_s=200.0)
         mirror.start()
         mirror.end("done")
-        mirror.wait(120.0, lambda: False)
+        mirror.wait(200.0, lambda: False)
     (finding,) = mirror.findings()
     assert finding.code == "tracker.unreachable"
     assert "timed out" in finding.what.lower()
+
+
+def test_a_tracker_whose_process_dies_or_cannot_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    run = WrittenRun(tmp_path / "told-1")
+    run.begin()
+    for program, words in ((sys.executable, "ended with code"), (str(tmp_path / "none"), "cannot be started: No such")):
+        monkeypatch.setattr(sys, "executable", program)
+        monkeypatch.setenv("PYTHONHOME", str(tmp_path))  # an interpreter that finds nothing ends at once
+        mirror = Mirror(name="tensorboard", params={}, run=run.path, clock=SystemClock())
+        mirror.start()
+        mirror.end("done")
+        mirror.wait(200.0, lambda: False)
+        (finding,) = mirror.findings()
+        assert words in finding.what
 
 
 @pytest.mark.slow

@@ -4,7 +4,8 @@ import time
 
 
 class ProcessUsage:
-    """Read once in a while: each reading is about the time since the one before it. A reading takes about 20 µs."""
+    """Read once in a while: each reading is about the time since the one before it. A reading takes 40 µs
+    (measured on a busy machine)."""
 
     def __init__(self) -> None:
         import psutil

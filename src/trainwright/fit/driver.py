@@ -186,7 +186,7 @@ class _Loop:
         if progress.reason:
             return progress
         for unit in self.session.units():
-            self.recorder.emit(unit.rounds, _trained(unit, self.job.plan.unit, self.usage.read()))
+            self.recorder.emit(unit.rounds, _trained(unit, self.job.plan.unit, self._usage_of(unit)))
             self.saver.look()
             self._listen(unit)
             progress = replace(progress, rounds=unit.rounds, step=unit.step, units=progress.units + 1)
@@ -198,6 +198,10 @@ class _Loop:
             if progress.reason:
                 return progress
         return replace(progress, reason="rounds")
+
+    def _usage_of(self, unit: Unit) -> Mapping[str, float]:
+        """What the process takes, where the engine does not say it."""
+        return {} if "cpu_percent" in unit.values else self.usage.read()
 
     def _listen(self, unit: Unit) -> None:
         """Record what there is to be said after a unit; that it waits for its data, where it does."""
@@ -312,7 +316,6 @@ def _progress_from(state: Mapping[str, JsonValue]) -> Progress:
 
 
 def _trained(unit: Unit, name: str, usage: Mapping[str, float]) -> Trained:
-    """The event of a unit; what the process takes is told by the driver where the engine does not."""
     return Trained(
         unit=name,
         seconds=unit.seconds,

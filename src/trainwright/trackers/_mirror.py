@@ -71,17 +71,21 @@ class Mirror:
     _reader: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the process; the run goes on at once."""
+        """Start the process; the run goes on at once, also where none can be started."""
         module = cast(TrackerModule, registry.load("trackers", self.name))
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "trainwright.trackers._follow"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # what libraries print may hold secrets; what went wrong is told
-            text=True,
-            env={**os.environ, **_ENVIRONMENT, **module.ENVIRONMENT},
-            start_new_session=True,  # Ctrl-C reaches the run alone, which decides
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "trainwright.trackers._follow"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # what libraries print may hold secrets; what went wrong is told
+                text=True,
+                env={**os.environ, **_ENVIRONMENT, **module.ENVIRONMENT},
+                start_new_session=True,  # Ctrl-C reaches the run alone, which decides
+            )
+        except OSError as error:
+            self.told.broken = f"its process cannot be started: {error.strerror or error}"
+            return
         self._send({"tracker": self.name, "params": self.params, "run": str(self.run.resolve())})
         self._reader = threading.Thread(target=self._hear, args=(self._process.stdout,), daemon=True)
         self._reader.start()
@@ -92,7 +96,8 @@ class Mirror:
 
     def wait(self, limit_s: float, hurry: Callable[[], bool]) -> None:
         """Until the process is done or its time is up; then it is killed. ``hurry`` says that somebody is waiting."""
-        assert self._process is not None
+        if self._process is None:
+            return
         began = heard = self.clock.elapsed()
         lines = self.told.lines
         while not self._has_ended():
@@ -138,10 +143,12 @@ class Mirror:
 
     def _hear(self, stream: IO[str]) -> None:
         for line in stream:
-            self.told.hear(json.loads(line))
+            if line.endswith("\n"):  # a killed process may leave a torn one
+                self.told.hear(json.loads(line))
 
     def _send(self, message: Mapping[str, JsonValue]) -> None:
-        assert self._process is not None
+        if self._process is None:
+            return
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(dumps(message) + "\n")
@@ -159,6 +166,9 @@ class Mirror:
 
     def _stop(self) -> None:
         assert self._process is not None
+        code = self._process.poll()
+        if code and not self.told.broken:
+            self.told.broken = f"its process ended with code {code}"
         self._process.kill()
         self._process.wait()
         if self._reader is not None:

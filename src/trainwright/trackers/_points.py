@@ -35,6 +35,7 @@ VALUES: Mapping[str, str] = {
 """Values of a ``trained`` event, and what they are called at a tracker."""
 
 _LOSSES = frozenset(loss_metric(task).name for task in Task)
+_SYSTEM = "system/"
 _OF_ROUNDS = frozenset({"epoch_seconds"})
 
 
@@ -101,6 +102,8 @@ class Points:
         before = self._prefix() if prefix is None else prefix
         time_s = self.began_s + float(body["time_s"])
         for name, value in values.items():
+            if before and name.startswith(_SYSTEM):
+                continue  # seconds of a baseline say nothing about the machine
             if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
                 yield Point(name=before + name, axis=axis, at=int(at), value=float(value), time_s=time_s)
 

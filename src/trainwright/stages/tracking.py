@@ -46,6 +46,9 @@ def tracked(work: Work) -> Iterator[None]:
         for name, params in work.loaded.spec.tracking.items()
         if name != RECORD
     ]
+    work.findings[:] = [
+        f for f in work.findings if not f.code.startswith("tracker.")
+    ]  # a resume sends what was missing
     for mirror in mirrors:
         mirror.start()
     try:

@@ -179,6 +179,7 @@ class Follower:
             if not self._described:
                 self._guarded(lambda tracker: tracker.describe(_content.describe(self.run.folder)))
                 self._described = True
+            self.say(delivering=True)
             self._guarded(lambda tracker: tracker.deliver(_content.package(self.run.folder)))
         self._guarded(lambda tracker: tracker.close(status or "stopped"))
         self.say(closed=True, points=self.points)

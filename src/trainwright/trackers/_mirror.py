@@ -16,8 +16,9 @@ from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, dumps
 from trainwright.trackers.contract import TrackerModule
 
-CLOSE_S = 60.0
-"""What a tracker that goes forward may take after the run's end (assumption: a model of some 100 MB to a server)."""
+CLOSE_S = 120.0
+"""What a tracker that goes forward, or has a model under way, may take after the run's end (assumption: 1 GB at 10 MB a
+second)."""
 
 QUIET_S = 30.0
 """What one that has not failed may be silent at the end: it may still be loading its libraries on a busy machine. A
@@ -46,6 +47,7 @@ class Told:
     refused: int = 0
     why: str = ""
     broken: str = ""
+    delivering: bool = False
     closed: bool = False
     lines: int = 0
 
@@ -104,10 +106,17 @@ class Mirror:
             now = self.clock.elapsed()
             if self.told.lines > lines:
                 lines, heard = self.told.lines, now if not self.told.failing else heard
-            quiet = FAILING_S if self.told.failing else HURRY_S if hurry() else self.quiet_s
-            if now - began > limit_s or now - heard > quiet:
+            if now - began > limit_s or now - heard > self._patience_s(hurry=hurry()):
                 break
         self._stop()
+
+    def _patience_s(self, *, hurry: bool) -> float:
+        """How long it may be silent now."""
+        if self.told.failing:
+            return FAILING_S
+        if hurry:
+            return HURRY_S
+        return CLOSE_S if self.told.delivering else self.quiet_s
 
     def findings(self) -> list[Finding]:
         """What the tracker did not get, and why."""

@@ -26,7 +26,7 @@ from trainwright.trackers._points import Points
 from trainwright.trackers.contract import Point
 
 _EPOCHS, _STEPS = 4, 3
-_LONGEST_S = 120.0
+_LONGEST_S = 240.0
 _ASK = """
 import json, sys
 from pathlib import Path
@@ -221,19 +221,13 @@ class TrackerContract:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
-    def test_everything_arrives(self, followed: Followed) -> None:
+    def test_a_run_is_there_once_though_it_was_killed(self, followed: Followed) -> None:
         assert followed.resumed.closed, followed.resumed
         assert not followed.resumed.refused, followed.resumed.why
         assert {n: at for n, at in followed.known.items() if n in followed.run.last()} == followed.run.last()
-
-    def test_nothing_arrives_twice(self, followed: Followed) -> None:
         missing = [point for point in followed.run.points() if point.at > followed.between.get(point.name, -1)]
         assert followed.resumed.points == len(missing)
         assert followed.again.closed
         assert followed.again.points == 0
-
-    def test_trials_are_there(self, followed: Followed) -> None:
         assert followed.trials == (0, 1)
-
-    def test_numbers_of_the_finished_run_are_there(self, followed: Followed) -> None:
         assert {"final/val_accuracy", "parameter_count"} <= set(followed.known)

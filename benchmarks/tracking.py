@@ -113,9 +113,7 @@ def main() -> None:
                 found[way][-1]["waited"] = seconds["waited"]
                 print(f"round {number}, {way}: {found[way][-1]}", file=sys.stderr, flush=True)
                 before = after
-    print(
-        "| followed by | fit | all stages | whole run | processor time of the run's process | seconds waited at the end |"
-    )
+    print("| followed by | fit | all stages | whole run | processor time of its process | seconds waited at the end |")
     print("| --- | --- | --- | --- | --- | --- |")
     for way in ways:
         medians = {name: statistics.median(one[name] for one in found[way]) for name in (*PARTS, "waited")}

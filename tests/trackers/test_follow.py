@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from trainwright.run.files import read_json, write_json
+from trainwright.trackers import tensorboard
 from trainwright.trackers._content import tracked_run
 from trainwright.trackers._follow import Control, Follower, reason
 from trainwright.trackers._tail import Tail
@@ -176,3 +178,11 @@ def test_a_torn_line_waits_for_its_end(tmp_path: Path):
     assert tail.was_cut
     tail.start_over()
     assert list(tail.lines(10)) == [{"a": 3}]
+
+
+def test_folders_start_from_the_spec(run: WrittenRun):
+    told = read_json(run.path / "run.json")
+    write_json(run.path / "run.json", {**told, "launch": {"base": "/somewhere"}})
+    tracked = tracked_run(run.path)
+    assert tensorboard.open(tensorboard.Params(dir="tb"), tracked).where == "/somewhere/tb/told-1"
+    assert tensorboard.open(tensorboard.Params(), tracked).where == str(run.path.parent / "tensorboard" / "told-1")

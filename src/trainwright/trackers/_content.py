@@ -25,7 +25,9 @@ def tracked_run(folder: Path) -> TrackedRun:
     """The run in a folder, as trackers know it."""
     record = read_json(folder / "run.json")
     created = datetime.strptime(str(record["created"]), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    return TrackedRun(folder=folder, name=str(record["name"]), created_s=created.timestamp())
+    launch = record.get("launch")
+    base = Path(str(launch["base"])) if isinstance(launch, Mapping) else folder.parent
+    return TrackedRun(folder=folder, name=str(record["name"]), created_s=created.timestamp(), base=base)
 
 
 def describe(folder: Path) -> Description:

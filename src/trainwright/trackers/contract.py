@@ -99,11 +99,13 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackedRun:
-    """The run that is tracked: its folder, the name in its spec, and when it began (seconds since 1970)."""
+    """The run that is tracked: its folder, the name in its spec, when it began (seconds since 1970), and the folder
+    that relative paths of its spec start from."""
 
     folder: Path
     name: str
     created_s: float
+    base: Path
 
     @property
     def root(self) -> Path:

@@ -35,7 +35,7 @@ class Params(Section):
 
 def open(params: Params, run: TrackedRun) -> "TensorBoard":
     """The run's folder there, which is made when something is written."""
-    root = Path(params.dir).absolute() if params.dir else run.root / "tensorboard"
+    root = run.base / params.dir if params.dir else run.root / "tensorboard"
     return TensorBoard(root, run.folder.name)
 
 

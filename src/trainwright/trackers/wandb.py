@@ -45,7 +45,7 @@ class Params(Section):
 
 def open(params: Params, run: TrackedRun) -> "Wandb":
     """Begin the run, or go on with it under its id."""
-    root = Path(params.dir).absolute() if params.dir else run.root
+    root = run.base / params.dir if params.dir else run.root
     mode: Literal["online", "offline"] = "online" if os.environ.get("WANDB_API_KEY") else "offline"
     if params.mode != "auto":
         mode = params.mode

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from trainwright.core.events import Event, Finished, Saved
 from trainwright.run.files import read_json, write_json
 from trainwright.trackers import tensorboard
 from trainwright.trackers._content import tracked_run
@@ -95,6 +96,14 @@ def test_everything_arrives_in_order_and_once(run: WrittenRun):
     assert [d.use for d in notebook.described[0].data] == ["training", "validation"]
     assert notebook.delivered[0].metrics["final/val_accuracy"] == 0.9
     assert said[-1] == {"closed": True, "points": len(run.points())}
+
+
+def test_points_behind_many_lines_without_any(run: WrittenRun):
+    saved = Saved(path="checkpoints/last", reason="interval", size_bytes=1, seconds=0.0)
+    run.append([*[Event(0, 9.0, Finished(stage="x", reason="done"))] * 1500, Event(9, 9.0, saved)])
+    notebook = Notebook()
+    followed(run, notebook)
+    assert notebook.points[-1].at == 9
 
 
 def test_what_is_there_already_is_not_sent_again(run: WrittenRun):

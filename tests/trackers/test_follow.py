@@ -100,7 +100,7 @@ def test_everything_arrives_in_order_and_once(run: WrittenRun):
 
 def test_points_behind_many_lines_without_any(run: WrittenRun):
     saved = Saved(path="checkpoints/last", reason="interval", size_bytes=1, seconds=0.0)
-    run.append([*[Event(0, 9.0, Finished(stage="x", reason="done"))] * 1500, Event(9, 9.0, saved)])
+    run.append([*[Event(0, 9.0, Finished(stage="x", reason="done"))] * 2500, Event(9, 9.0, saved)])
     notebook = Notebook()
     followed(run, notebook)
     assert notebook.points[-1].at == 9

@@ -24,6 +24,7 @@ from trainwright.stages.reports import (
     RunsList,
     SearchWorkerResult,
 )
+from trainwright.stages.tracking import tracked
 from trainwright.stages.work import Work
 
 if TYPE_CHECKING:
@@ -53,9 +54,13 @@ def train(
         TrainwrightError: with the exit code of the command as ``exit_code``.
     """
     frames = _frames(train, val, test)
-    with launch.new_run(
-        spec, overrides=overrides, root=out or Path("runs"), frames=frames, trust_code=trust_code, listener=listener
-    ) as work:
+    root = out or Path("runs")
+    with (
+        launch.new_run(
+            spec, overrides=overrides, root=root, frames=frames, trust_code=trust_code, listener=listener
+        ) as work,
+        tracked(work),
+    ):
         run_stages(work)
     return read_result(work.folder.path)
 
@@ -73,7 +78,10 @@ def resume(
     found = read_result(Path(run))
     if found.status == "done" and found.record.get("finished"):  # without its end it was killed over its documents
         return found
-    with launch.old_run(Path(run), trust_code=trust_code, listener=listener, processes=processes) as work:
+    with (
+        launch.old_run(Path(run), trust_code=trust_code, listener=listener, processes=processes) as work,
+        tracked(work),
+    ):
         run_stages(work)
     return read_result(Path(run))
 

@@ -125,6 +125,7 @@ class Unit:
     ``whole``. A unit that ends inside a round is not evaluated, but may be saved and stopped at. ``seconds``: the
     engine's time for this unit. ``values``: numbers the framework computed anyway, finite or not. ``curves``: per-round
     values inside the unit (``val_loss``). ``statistics``: layer -> name -> value, the last ones taken in the unit.
+    ``steps``: the optimiser's steps since the beginning, 0 without any; ``step_losses``: those of this unit's steps.
     """
 
     rounds: int
@@ -134,6 +135,8 @@ class Unit:
     whole: bool = True
     step: int = 0
     statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    steps: int = 0
+    step_losses: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from trainwright.core.events import Evaluated, Finished, Started, Trained
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.core.metrics import Metric
+from trainwright.core.usage import ProcessUsage
 from trainwright.doctor.symptoms import Waits, non_finite, starved
 from trainwright.engines.contract import Job, Session, Unit, findings_of
 from trainwright.fit.judge import Judge
@@ -178,13 +179,14 @@ class _Loop:
     pruned: bool = False
     waits: Waits = field(default_factory=Waits)
     told: list[Finding] = field(default_factory=list)
+    usage: ProcessUsage = field(default_factory=ProcessUsage)
 
     def run(self, progress: Progress) -> Progress:
         """Turn until a reason to stop is found, and name it."""
         if progress.reason:
             return progress
         for unit in self.session.units():
-            self.recorder.emit(unit.rounds, _trained(unit, self.job.plan.unit))
+            self.recorder.emit(unit.rounds, _trained(unit, self.job.plan.unit, self._usage_of(unit)))
             self.saver.look()
             self._listen(unit)
             progress = replace(progress, rounds=unit.rounds, step=unit.step, units=progress.units + 1)
@@ -196,6 +198,10 @@ class _Loop:
             if progress.reason:
                 return progress
         return replace(progress, reason="rounds")
+
+    def _usage_of(self, unit: Unit) -> Mapping[str, float]:
+        """What the process takes, where the engine does not say it."""
+        return {} if "cpu_percent" in unit.values else self.usage.read()
 
     def _listen(self, unit: Unit) -> None:
         """Record what there is to be said after a unit; that it waits for its data, where it does."""
@@ -309,14 +315,16 @@ def _progress_from(state: Mapping[str, JsonValue]) -> Progress:
     )
 
 
-def _trained(unit: Unit, name: str) -> Trained:
+def _trained(unit: Unit, name: str, usage: Mapping[str, float]) -> Trained:
     return Trained(
         unit=name,
         seconds=unit.seconds,
-        values=unit.values,
+        values={**usage, **unit.values},
         curves=unit.curves,
         statistics=unit.statistics,
         step_in_round=unit.step,
+        steps=unit.steps,
+        step_losses=unit.step_losses,
     )
 
 

@@ -32,7 +32,7 @@ _MOST_ERRORS = 300  # validation errors explained; the message lists 100 (assump
 _MOST_PARTS = 64  # of a dotted path: the depth limit of a document, and some for keys with dots in them
 _MOST_ROUNDS = 5  # validation is repeated without what was wrong; two rounds suffice for the models as they are
 _SET_ASIDE = frozenset({"tag", "template", "placeholder", "secret"})  # troubles whose value must not be judged further
-FREE_MAPPINGS = ("architecture.architecture_spec", "hyperparameter_search.search_space", "checks")
+FREE_MAPPINGS = ("architecture.architecture_spec", "hyperparameter_search.search_space", "checks", "tracking")
 
 
 @dataclass(frozen=True, slots=True)

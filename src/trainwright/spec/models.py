@@ -19,6 +19,7 @@ from pydantic import (
 from trainwright.core.units import Budget, Duration
 from trainwright.spec.loop import Loop, Spread
 from trainwright.spec.section import AnyCase, Section, lower, validated_by
+from trainwright.spec.tracking import Trackers
 
 Scalar: TypeAlias = bool | int | float | str | None
 
@@ -366,7 +367,11 @@ class Spec(Section):
     checks: dict[str, StrictBool] = Field(
         default_factory=dict, description="Checks to lift: {name: false}. The report says so.", examples=[{}]
     )
-    tracking: Names = Field((), description="Trackers beside the run's own log: jsonl.", examples=[["jsonl"]])
+    tracking: Trackers = Field(
+        default_factory=dict,
+        description="Trackers beside the run's own log: mlflow, wandb, tensorboard; names, or names with options.",
+        examples=[["mlflow"]],
+    )
     export: Names = Field(("native",), description="Export formats: native.", examples=[["native"]])
     handoff: Handoff = Handoff()
 

@@ -9,6 +9,7 @@ from trainwright.spec.mistakes import Mistake, nearest, shown
 from trainwright.spec.models import Columns
 from trainwright.spec.space import range_problems
 from trainwright.spec.target import TargetExpression, parse_target
+from trainwright.spec.tracking import trackers
 from trainwright.spec.vocabulary import example
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ _IMPORT_PATH = re.compile(r"sklearn(\.[A-Za-z_][A-Za-z0-9_]*)+")
 _FAMILY = re.compile(r"[A-Za-z][A-Za-z0-9_ -]*")
 _FRAMEWORKS = ("auto", "sklearn", "xgboost", "lightgbm", "catboost", "pytorch", "tensorflow")
 _LATER_EXPORTS = ("onnx", "joblib", "torchscript", "skops", "safetensors")
-_LATER_TRACKERS = ("mlflow", "wandb", "tensorboard")
 _KINDS = ("numeric", "categorical", "boolean", "datetime", "text")
 _GROUP_OR_TIME = ("group", "time")
 
@@ -209,9 +209,9 @@ def _target(text: str | None) -> TargetExpression | None:
 
 
 def outputs(loaded: "LoadedSpec") -> Iterator[Mistake]:
-    """Baselines, trackers and exports: known, available, each once."""
+    """Baselines and exports: known, available, each once."""
     spec = loaded.spec
-    for path, listed in (("baselines", spec.baselines), ("tracking", spec.tracking), ("export", spec.export)):
+    for path, listed in (("baselines", spec.baselines), ("export", spec.export)):
         seen: set[str] = set()
         for number, name in enumerate(listed):
             if name in seen:
@@ -219,7 +219,6 @@ def outputs(loaded: "LoadedSpec") -> Iterator[Mistake]:
             elif not name.strip():
                 yield loaded.mistake(f"{path}.{number}", "the name is empty", "Write a name, or remove it")
             seen.add(name)
-    yield from _available(loaded, "tracking", spec.tracking, ("jsonl",), _LATER_TRACKERS)
     yield from _available(loaded, "export", spec.export, ("native",), _LATER_EXPORTS)
     if "native" not in spec.export:
         what = "the native model is always written: predict and verify need it"
@@ -295,6 +294,7 @@ RULES = (
     cross_validation,
     column_roles,
     outputs,
+    trackers,
     search,
     language,
 )

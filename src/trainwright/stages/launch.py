@@ -24,6 +24,7 @@ from trainwright.run.hashes import sha256_value
 from trainwright.run.lock import locked
 from trainwright.search.judge import judge_search
 from trainwright.spec.load import LoadedSpec, Mistake, load, spec_error
+from trainwright.stages.tracking import need_trackers
 from trainwright.stages.work import Work
 from trainwright.trackers.jsonl import EventLog
 
@@ -100,6 +101,7 @@ def new_run(
     """
     clock = clock or SystemClock()
     loaded = load_spec(spec, overrides, base=base, frames=bool(frames))
+    need_trackers(loaded.spec)
     pipeline = _pipeline(loaded, trust_code=trust_code, frames=frames)
     folder = create_run(root, loaded.name, clock.now())
     _store_frames(folder, frames)
@@ -153,6 +155,7 @@ def old_run(
         loaded = load_spec(spec, overrides, base=base, frames=bool(names))
         record["launch"] = {**launch, "overrides": list(overrides)}
     loaded = replace(loaded, name=str(record["name"]))
+    need_trackers(loaded.spec)
     pipeline = _pipeline(loaded, trust_code=trust_code, frames=names)
     with _working(folder, loaded, record, pipeline, listener, clock or SystemClock()) as work:
         yield work

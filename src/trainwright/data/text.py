@@ -156,6 +156,17 @@ def read_delimited(path: Path) -> TextTable:
     return TextTable(table=table, delimiter=delimiter, findings=findings)
 
 
+def header_of(path: Path) -> list[str]:
+    """The column names of a CSV or TSV file, from its beginning alone.
+
+    Raises:
+        DataRefused: there are none, or they cannot be told apart.
+    """
+    sample = _sample(path)
+    delimiter = _sniff(sample, prefer="\t" if ".tsv" in path.name.lower() else ",")
+    return _header(path, sample, delimiter)[0]
+
+
 def _sample(path: Path) -> list[str]:
     with open_unpacked(path) as stream:
         raw = stream.read(_SAMPLE_BYTES)

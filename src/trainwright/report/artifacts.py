@@ -15,6 +15,7 @@ _ROLES: tuple[tuple[str, str, str], ...] = (
     (r"training_log\.jsonl", "training_log", "Training record: one event a line"),
     (r"run\.json", "record", "Record of the run: metrics, stages, digests"),
     (r"resolved\.yaml", "configuration", "Every value as used, with its origin"),
+    (r"document\.md", "configuration", "The architect's document as it was read"),
     (r"spec\.yaml", "configuration", "The spec as given"),
     (r"environment\.json", "environment", "Versions, hardware, seeds, git state"),
     (r"checks\.json", "checks", "Checks before training and their verdicts"),

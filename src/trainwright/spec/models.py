@@ -105,6 +105,8 @@ def _framework(value: object) -> object:
 
 
 def _pipeline(value: object) -> object:
+    if isinstance(value, str) and value.strip().endswith(".py"):
+        return f"{value.strip()}:build"
     if value is None or isinstance(value, str | dict):
         return value
     raise ValueError("a feature pipeline is 'file.py:function', 'file.skops' or a mapping with steps")
@@ -130,7 +132,11 @@ Fraction = Annotated[StrictFloat, Field(lt=1, allow_inf_nan=False)]
 class Architecture(Section):
     """What to train."""
 
-    artifact: str | None = Field(None, description="The architect's document. Not read in this version.")
+    artifact: str | None = Field(
+        None,
+        description="The architect's document: Markdown whose fenced yaml blocks are read; the spec wins over them.",
+        examples=["artifacts/model-architecture-v0.1.md"],
+    )
     model_type: str = Field(
         "auto",
         description="A model family (`trainwright families`), auto, a scikit-learn estimator by its import path, "
@@ -205,7 +211,9 @@ class Data(Section):
         None, description="Texts that mean missing, instead of the usual ones.", examples=[["?", "NA"]]
     )
     feature_pipeline: Annotated[str | dict[str, object] | None, validated_by(_pipeline)] = Field(
-        None, description="file.py:function, file.skops or {steps: [...]}.", examples=["features.py:build"]
+        None,
+        description="file.py:function (file.py is file.py:build), file.skops or {steps: [...]}.",
+        examples=["features.py:build"],
     )
 
     @model_validator(mode="before")

@@ -33,17 +33,41 @@ if TYPE_CHECKING:
     from trainwright.data.pipelines import FeaturePipeline
 
 PARTS = ("train", "val", "test")
+DOCUMENT = "document.md"
+"""The run's copy of the architect's document: a resume reads what the run began with."""
 
 
 def load_spec(
-    spec: str | Path | Mapping[str, object], overrides: Sequence[str], *, base: Path | None = None, frames: bool = False
+    spec: str | Path | Mapping[str, object],
+    overrides: Sequence[str],
+    *,
+    base: Path | None = None,
+    frames: "Mapping[str, pd.DataFrame] | None" = None,
+    document: Path | None = None,
 ) -> LoadedSpec:
     """Load a spec with everything families, engines and checks have to say about it.
+
+    ``document`` is a run's own copy of the architect's document.
 
     Raises:
         SpecError: with all mistakes.
     """
-    return load(spec, overrides=overrides, base=base, frames=frames, judges=[judge_model, judge_search, judge_checks])
+    from trainwright.data.header import column_names
+
+    def columns(path: Path | None) -> Sequence[str]:
+        if frames:
+            return [str(name) for name in frames["train"].columns]
+        return [] if path is None else column_names(path)
+
+    return load(
+        spec,
+        overrides=overrides,
+        base=base,
+        frames=bool(frames),
+        judges=[judge_model, judge_search, judge_checks],
+        columns=columns,
+        document=document,
+    )
 
 
 def judge_checks(loaded: LoadedSpec) -> list[Mistake]:
@@ -99,11 +123,13 @@ def new_run(
     ``base`` is the folder that the spec's relative paths start from, where it is not the spec's own.
     """
     clock = clock or SystemClock()
-    loaded = load_spec(spec, overrides, base=base, frames=bool(frames))
+    loaded = load_spec(spec, overrides, base=base, frames=frames)
     pipeline = _pipeline(loaded, trust_code=trust_code, frames=frames)
     folder = create_run(root, loaded.name, clock.now())
     _store_frames(folder, frames)
     write_text(folder.path / "spec.yaml", loaded.text)
+    if loaded.document is not None:
+        write_text(folder.path / DOCUMENT, loaded.document)
     record: dict[str, JsonValue] = {
         "format": 1,
         "name": loaded.name,
@@ -147,10 +173,13 @@ def old_run(
     overrides = [str(o) for o in _items(launch.get("overrides"))]
     names = [str(n) for n in _items(launch.get("frames"))]
     spec, base = folder.path / "spec.yaml", Path(str(launch["base"]))
-    loaded = load_spec(spec, overrides, base=base, frames=bool(names))
+    frames = stored_frames(folder.path)
+    stored = folder.path / DOCUMENT
+    document = stored if stored.is_file() else None
+    loaded = load_spec(spec, overrides, base=base, frames=frames, document=document)
     if processes is not None:
         overrides = _by_processes(loaded, overrides, processes)
-        loaded = load_spec(spec, overrides, base=base, frames=bool(names))
+        loaded = load_spec(spec, overrides, base=base, frames=frames, document=document)
         record["launch"] = {**launch, "overrides": list(overrides)}
     loaded = replace(loaded, name=str(record["name"]))
     pipeline = _pipeline(loaded, trust_code=trust_code, frames=names)
@@ -200,6 +229,7 @@ def _working(
         record |= {"status": "running", "finished": None}
         environment = describe_environment(loaded.spec.seed, threads, loaded.base)
         write_json(folder.path / "environment.json", environment)
+        work.add(loaded.findings)
         try:
             yield work
         except Stopped as error:

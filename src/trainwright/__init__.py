@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from trainwright.pipeline import schema as schema
     from trainwright.pipeline import search_worker as search_worker
     from trainwright.pipeline import train as train
+    from trainwright.pipeline import verify as verify
 
 __version__ = "0.1.0"
 
 _IN_PIPELINE = {"write_report": "report", "list_families": "families", "list_engines": "engines"} | {
-    name: name for name in ("check", "compare", "init", "predict", "resume", "runs", "schema", "search_worker", "train")
+    name: name
+    for name in ("check", "compare", "init", "predict", "resume", "runs", "schema", "search_worker", "train", "verify")
 }
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "schema",
     "search_worker",
     "train",
+    "verify",
     "write_report",
 ]
 

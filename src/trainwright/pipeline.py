@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -22,6 +23,7 @@ from trainwright.stages.reports import (
     ReportResult,
     RunsList,
     SearchWorkerResult,
+    VerifyResult,
 )
 from trainwright.stages.work import Work
 
@@ -188,6 +190,43 @@ def predict(
     from trainwright.stages.scoring import score_rows
 
     return score_rows(Path(run), data, out=out, trust_code=trust_code)
+
+
+def verify(
+    run: str | Path,
+    *,
+    retrain: bool = False,
+    out: Path | None = None,
+    key: Path | None = None,
+    sign: Path | None = None,
+    trust_code: bool = False,
+    listener: Listener | None = None,
+) -> VerifyResult:
+    """Check every hash of a run folder, or of a hand-off folder alone; with ``retrain`` also train again and compare.
+
+    The repetition is trained from ``resolved.yaml`` in a folder of its own, kept below ``out`` if given. ``key``
+    is a public key that must have signed the manifest; ``sign`` a private key to sign it with, once all is well.
+
+    Raises:
+        VerificationFailed: files or results differ; ``findings`` names each.
+        ArtifactRefused: there is nothing to verify, a record is damaged, or a signature does not hold.
+    """
+    from trainwright.run.manifest import manifest_folder
+    from trainwright.run.signing import sign as sign_manifest
+    from trainwright.stages import verifying
+
+    folder = Path(run)
+    result = verifying.verify_folder(folder, key=key)
+    if retrain:
+        with tempfile.TemporaryDirectory(prefix="trainwright-verify-") as scratch:
+            root = out or Path(scratch)
+            with verifying.repeating(folder, root=root, trust_code=trust_code, listener=listener) as work:
+                run_stages(work)
+            again = verifying.compare(folder, work.folder.path, kept=out is not None)
+        result = replace(result, retrain=again)
+    if sign is not None:
+        result = replace(result, signed_with=sign_manifest(manifest_folder(folder), sign))
+    return result
 
 
 def report(run: str | Path) -> ReportResult:

@@ -15,12 +15,13 @@ from trainwright.report.receiver import receiver
 from trainwright.report.rendering import render_template
 from trainwright.run.files import write_bytes, write_json, write_text
 from trainwright.run.hashes import sha256_file
+from trainwright.run.manifest import HANDOFF, MANIFEST, SIGNATURE
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE_ROWS = 20  # enough to check a loader, few enough to read
-MANIFEST = "handoff/manifest.json"
+_MARKS = (f"{HANDOFF}/{MANIFEST}", f"{HANDOFF}/{SIGNATURE}")
 _APPEND_ONLY = "training_log.jsonl"
 _REWRITTEN = "run.json"
 _IMAGES = "sample.zip"
@@ -32,7 +33,8 @@ def write(run: Path, facts: Facts) -> tuple[Finding, ...]:
     Raises:
         ResourceMissing: the disk is full or the folder cannot be written.
     """
-    folder = run / "handoff"
+    folder = run / HANDOFF
+    (folder / SIGNATURE).unlink(missing_ok=True)  # of an earlier manifest
     findings = _write_sample(run, folder, facts)
     sample = next((name for name in ("sample.csv", _IMAGES) if (folder / name).is_file()), "")
     wanted, held = receiver(run), facts.held_out()
@@ -41,7 +43,7 @@ def write(run: Path, facts: Facts) -> tuple[Finding, ...]:
     write_text(folder / "learning_curves.csv", _curves_csv(facts))
     values = {"facts": facts, "to": wanted.to, "sample": sample, "part": held.part if held else "held-out"}
     write_text(folder / "README.md", render_template("handoff_readme.md.j2", values))
-    write_json(run / MANIFEST, manifest(run, facts))
+    write_json(folder / MANIFEST, manifest(run, facts))
     return findings
 
 
@@ -62,7 +64,7 @@ def manifest(run: Path, facts: Facts) -> dict[str, JsonValue]:
         "digests": mapping(record.get("digests")),
         "determinism": mapping(record.get("determinism")),
         "test_openings": {"count": len(openings), "reasons": list(openings)},
-        "artifacts": [_entry(run, file.path) for file in list_files(run) if file.path != MANIFEST],
+        "artifacts": [_entry(run, file.path) for file in list_files(run) if file.path not in _MARKS],
     }
 
 

@@ -18,6 +18,7 @@ from trainwright.fit.plan import Plan
 from trainwright.fit.samples import PROMPT, write_samples
 from trainwright.run.files import read_json, write_text
 from trainwright.run.hashes import sha256_value
+from trainwright.run.manifest import FACTS
 from trainwright.stages.prepare import best_params
 from trainwright.stages.training import baseline_findings
 from trainwright.stages.work import Work
@@ -181,5 +182,4 @@ def _baseline_folder(work: Work, baseline: Baseline) -> Path:
 
 def _facts(work: Work) -> dict[str, JsonValue]:
     """Every number of the report that does not depend on time or place."""
-    names = ("task", "target", "data", "model", "primary", "metrics", "intervals", "gap", "baselines")
-    return {name: work.record.get(name) for name in (*names, "cross_validation", "best_params")}
+    return {name: work.record.get(name) for name in FACTS}

@@ -136,3 +136,52 @@ def _headline(result: RunResult) -> dict[str, JsonValue]:
         "primary": dict(result.primary),
         "seconds": result.seconds.get("total"),
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repetition:
+    """A training that gave the same bytes again. ``run`` is its folder where it was kept."""
+
+    run: Path | None
+    files: int
+    level: str
+    notes: str
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The ``retrain`` entry of ``trainwright verify --json``."""
+        kept = None if self.run is None else str(self.run)
+        return {"run": kept, "files": self.files, "level": self.level, "notes": self.notes}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyResult:
+    """A folder whose files are what was recorded.
+
+    ``kind`` is ``run`` or ``handoff``; ``elsewhere`` counts files of the run that a hand-off alone does not hold;
+    ``signed_by`` is the public key (hex) whose signature was checked; ``signed_with`` the one it was signed with now.
+    """
+
+    folder: Path
+    kind: str
+    files: int
+    bytes: int
+    elsewhere: int
+    signed_by: str | None
+    findings: tuple[Finding, ...]
+    signed_with: str | None = None
+    retrain: Repetition | None = None
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """What ``trainwright verify --json`` prints."""
+        return {
+            "status": "verified",
+            "folder": str(self.folder),
+            "kind": self.kind,
+            "files": self.files,
+            "bytes": self.bytes,
+            "elsewhere": self.elsewhere,
+            "signed_by": self.signed_by,
+            "signed_with": self.signed_with,
+            "retrain": None if self.retrain is None else self.retrain.to_json(),
+            "findings": [f.to_json() for f in self.findings],
+        }

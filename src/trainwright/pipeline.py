@@ -181,7 +181,7 @@ def predict(
     trust_code: bool = False,
     listener: Listener | None = None,
 ) -> PredictResult:
-    """Score rows with the delivered model: columns checked, preprocessing included, one row out per row in.
+    """Score rows with the delivered model of a run or a hand-off alone: columns checked, one row out per row in.
 
     Raises:
         ArtifactRefused: the model is damaged or not finished, or an own model's code is not trusted.

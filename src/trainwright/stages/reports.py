@@ -69,18 +69,38 @@ class InitResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictResult:
-    """Predictions for a table: one row per input row, in input order."""
+    """Predictions for a table: one row per input row, in input order.
 
-    frame: "pd.DataFrame"
+    ``largest_block`` is the most rows that were held at once; ``kept`` the predictions, where no file was asked for.
+    """
+
+    rows: int
+    columns: tuple[str, ...]
     path: Path | None
     findings: tuple[Finding, ...]
+    largest_block: int
+    kept: "pd.DataFrame | None" = None
+
+    @property
+    def frame(self) -> "pd.DataFrame":
+        """The predictions; where they were written to a file, as that file reads now."""
+        if self.kept is not None:
+            return self.kept
+        import pandas as pd
+
+        assert self.path is not None
+        if self.path.suffix == ".parquet":
+            return pd.read_parquet(self.path)
+        if self.path.suffix == ".jsonl":
+            return pd.read_json(self.path, orient="records", lines=True)
+        return pd.read_csv(self.path, float_precision="round_trip")
 
     def to_json(self) -> dict[str, JsonValue]:
         """What ``trainwright predict --json`` prints."""
         return {
             "status": "ok",
-            "rows": len(self.frame),
-            "columns": [str(c) for c in self.frame.columns],
+            "rows": self.rows,
+            "columns": list(self.columns),
             "path": None if self.path is None else str(self.path),
             "findings": [f.to_json() for f in self.findings],
         }

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from trainwright.report.compare import Comparison
+    from trainwright.stages.scoring import OpenModel
 
 SpecSource: TypeAlias = str | Path | Mapping[str, object]
 
@@ -190,6 +191,17 @@ def predict(
     from trainwright.stages.scoring import score_rows
 
     return score_rows(Path(run), data, out=out, trust_code=trust_code)
+
+
+def open_model(run: str | Path, *, trust_code: bool = False) -> "OpenModel":
+    """Load the delivered model of a run or a hand-off alone, to score frames with ``predict(frame)``.
+
+    Raises:
+        ArtifactRefused: the model is damaged or not finished, or an own model's code is not trusted.
+    """
+    from trainwright.stages.scoring import open_model as load
+
+    return load(Path(run), trust_code=trust_code)
 
 
 def verify(

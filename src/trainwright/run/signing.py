@@ -26,7 +26,7 @@ def sign(folder: Path, key: Path) -> str:
         ResourceMissing: the file cannot be read, or the package ``cryptography`` is not installed.
     """
     private = _private_key(key)
-    public = private.public_key().public_bytes_raw().hex()
+    public: str = private.public_key().public_bytes_raw().hex()
     signature = private.sign(_PURPOSE + (folder / MANIFEST).read_bytes()).hex()
     write_json(folder / SIGNATURE, {"algorithm": "ed25519", "public_key": public, "signature": signature})
     return public
@@ -52,7 +52,8 @@ def check_signature(folder: Path, key: Path) -> str:
             f"{folder / SIGNATURE} is no signature of {key.name} over {MANIFEST}: it was changed after it was "
             "signed, or somebody else signed it"
         ) from error
-    return public.public_bytes_raw().hex()
+    signer: str = public.public_bytes_raw().hex()
+    return signer
 
 
 def _private_key(path: Path) -> "Ed25519PrivateKey":

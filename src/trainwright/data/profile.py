@@ -45,7 +45,7 @@ class ColumnBins:
 
         missing = values.isna().to_numpy()
         if self.kind in _NAMED:
-            codes = pd.Categorical(values, categories=list(self.categories)).codes.astype(np.int64)
+            codes = pd.Index(list(self.categories), dtype="str").get_indexer(pd.Index(values))
             codes[codes < 0] = len(self.categories)
         else:
             codes = np.searchsorted(np.asarray(self.edges), time_numbers(values), side="left")

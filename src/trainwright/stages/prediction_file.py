@@ -1,6 +1,7 @@
 """Predictions as a file that is whole or absent, written block by block."""
 
 import io
+import json
 import os
 import secrets
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from trainwright.core.errors import ResourceMissing, SpecError
+from trainwright.core.jsonable import to_json
 from trainwright.run.files import sync_folder
 
 if TYPE_CHECKING:
@@ -37,13 +39,13 @@ class PredictionFile:
         """Write one block."""
         if self._suffix == ".parquet":
             self._add_parquet(frame)
-        else:
+        elif self._suffix == ".csv":
             buffer = io.BytesIO()
-            if self._suffix == ".csv":
-                frame.to_csv(buffer, index=False, header=self._empty)
-            else:
-                frame.to_json(buffer, orient="records", lines=True, double_precision=15)
+            frame.to_csv(buffer, index=False, header=self._empty)
             self._file.write(buffer.getvalue())
+        else:  # pandas writes at most 15 digits, and a float64 needs 17
+            lines = (json.dumps(to_json(row), allow_nan=False) for row in frame.to_dict(orient="records"))
+            self._file.writelines(f"{line}\n".encode() for line in lines)
         self._empty = False
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """What commands return: small frozen values with ``to_json``."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,8 +93,9 @@ class PredictResult:
         if self.path.suffix == ".parquet":
             return pd.read_parquet(self.path)
         if self.path.suffix == ".jsonl":
-            return pd.read_json(self.path, orient="records", lines=True)
-        return pd.read_csv(self.path, float_precision="round_trip")
+            with self.path.open(encoding="utf-8") as lines:
+                return pd.DataFrame([json.loads(line) for line in lines])
+        return pd.read_csv(self.path)
 
     def to_json(self) -> dict[str, JsonValue]:
         """What ``trainwright predict --json`` prints."""

@@ -74,6 +74,10 @@ DOCUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
         "# Model Architecture v0.1\n\n## Deployment\n" + fenced("replicas: 3") + "## Architecture\n" + LIGHTGBM,
         {**ANY, "architecture.architecture_spec": {}},
     ),
+    "a heading ends the part before it": (
+        "## Architecture\n" + LIGHTGBM + "## Deployment\n" + fenced("replicas: 3"),
+        {**ANY, "architecture.architecture_spec": {}},
+    ),
     "only a title": ("# Architecture\n" + LIGHTGBM, ANY),
     "several blocks": (
         "## Architecture\n" + LIGHTGBM + "and\n" + fenced("num_leaves: 9", "yml") + "```python\nimport os\n```\n",

@@ -117,13 +117,15 @@ def new_run(
     listener: Listener | None,
     clock: Clock | None = None,
     base: Path | None = None,
+    document: Path | None = None,
 ) -> Iterator[Work]:
     """Make a run folder and work in it; how it ended is written whatever happens.
 
-    ``base`` is the folder that the spec's relative paths start from, where it is not the spec's own.
+    ``base`` is the folder that the spec's relative paths start from, where it is not the spec's own; ``document`` the
+    copy of the architect's document that another run keeps.
     """
     clock = clock or SystemClock()
-    loaded = load_spec(spec, overrides, base=base, frames=frames)
+    loaded = load_spec(spec, overrides, base=base, frames=frames, document=document)
     pipeline = _pipeline(loaded, trust_code=trust_code, frames=frames)
     folder = create_run(root, loaded.name, clock.now())
     _store_frames(folder, frames)
@@ -174,8 +176,7 @@ def old_run(
     names = [str(n) for n in _items(launch.get("frames"))]
     spec, base = folder.path / "spec.yaml", Path(str(launch["base"]))
     frames = stored_frames(folder.path)
-    stored = folder.path / DOCUMENT
-    document = stored if stored.is_file() else None
+    document = stored_document(folder.path)
     loaded = load_spec(spec, overrides, base=base, frames=frames, document=document)
     if processes is not None:
         overrides = _by_processes(loaded, overrides, processes)
@@ -302,6 +303,12 @@ def stored_frames(run: Path) -> "Mapping[str, pd.DataFrame] | None":
     import pandas as pd
 
     return {part: pd.read_parquet(path) for part, path in present.items()}
+
+
+def stored_document(run: Path) -> Path | None:
+    """The run's copy of the architect's document, where there is one."""
+    path = run / DOCUMENT
+    return path if path.is_file() else None
 
 
 def _items(value: JsonValue) -> list[JsonValue]:

@@ -33,6 +33,7 @@ def test_all_rows_in_order_and_few_at_once(tmp_path: Path, name: str) -> None:
     tables = list(read_chunks(path, rows=64))
     assert max(len(t.frame) for t in tables) == 64
     assert len(tables) == 16
+    assert {t.files[0].path for t in tables} == {path}
     joined = pd.concat([t.frame for t in tables], ignore_index=True)
     pd.testing.assert_frame_equal(joined, read_table(path).frame, check_dtype=False)
     assert column_names(path) == ["age", "city", "joined"]

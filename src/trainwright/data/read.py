@@ -167,10 +167,11 @@ def typed_table(
     findings: tuple[Finding, ...],
     missing_values: Sequence[str] | None,
 ) -> RawTable:
-    """A block of a file as `read_table` types a whole one. It may have no rows; nothing is hashed."""
+    """A block of a file as `read_table` types a whole one. It may have no rows; its ``sha256`` is empty."""
     raw = _raw(path, table, findings=findings, text=text, delimiter=delimiter)
     frame, more = _typed_frame([raw], missing_values=missing_values, text_columns=frozenset())
-    return RawTable(frame=frame, files=(), findings=(*findings, *more))
+    facts = FileFacts(path=path, sha256="", bytes=int(table.nbytes), rows=len(frame))
+    return RawTable(frame=frame, files=(facts,), findings=(*findings, *more))
 
 
 def kind_of(path: Path) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.builders import Project, codes, record, table
+from trainwright.stages import launch
 
 INPUT_SPECIFICATION = """
 architecture:
@@ -81,6 +82,9 @@ def test_the_input_specification_trains_as_it_stands(project: Project) -> None:
     assert "rounds: 12  # document, line 17" in resolved
     assert "target: label  # the only column called" in resolved
     assert (run / "document.md").read_text() == DOCUMENT
+    (project.folder / "artifacts" / "model-architecture-v0.1.md").unlink()
+    with launch.old_run(run, trust_code=True, listener=None) as work:  # as a resume opens it
+        assert work.loaded.spec.training.rounds == 12
 
 
 def test_a_table_without_a_usual_name_is_refused_with_its_columns(project: Project) -> None:

@@ -11,6 +11,7 @@ from trainwright.core.errors import SpecError
 from trainwright.core.units import Budget, Duration
 from trainwright.spec.load import LoadedSpec, load
 from trainwright.spec.resolve import resolved_yaml
+from trainwright.spec.schema import json_schema
 
 DATA = "data: {train_path: train.csv, target: y}\n"
 SPEC = "architecture: {artifact: plan.md}\n" + DATA
@@ -419,3 +420,17 @@ def test_without_a_target_the_candidates_are_named(folder: Path, columns: list[s
 def test_a_pipeline_file_means_its_build_function(folder: Path) -> None:
     loaded = load({"data": {"train_path": "train.csv", "target": "y", "feature_pipeline": "features.py"}}, base=folder)
     assert loaded.spec.data.feature_pipeline == "features.py:build"
+
+
+def test_the_schema_for_editors_takes_the_form() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    check = jsonschema.Draft202012Validator(json_schema()).validate
+    check(
+        {
+            "architecture": {"artifact": "plan.md", "architecture_spec": "num_leaves: 7"},
+            "data": {"train_path": "train.csv"},
+            "hyperparameter_search": {"method": "Grid", "search_space": "[From Agent 24]"},
+        }
+    )
+    with pytest.raises(jsonschema.ValidationError):
+        check({"hyperparameter_search": {"search_space": 3}})

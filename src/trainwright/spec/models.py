@@ -124,6 +124,10 @@ BudgetField = Annotated[
     PlainSerializer(budget_text),
     WithJsonSchema({"anyOf": [*_BUDGET_SCHEMA["anyOf"], {"type": "null"}]}),
 ]
+# As a text: YAML within quotes, or a word that leaves it to the architect's document (`trainwright.spec.merge`).
+FreeMapping = Annotated[
+    dict[str, object], WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string", "minLength": 1}]})
+]
 Strategy = Annotated[Literal["auto", "random", "stratified", "group", "time"], AnyCase]
 Names: TypeAlias = tuple[str, ...]
 Fraction = Annotated[StrictFloat, Field(lt=1, allow_inf_nan=False)]
@@ -143,7 +147,7 @@ class Architecture(Section):
         "./file.py:Class, timm/NAME for images, or hf/PATH for a local Transformers checkpoint.",
         examples=["lightgbm"],
     )
-    architecture_spec: dict[str, object] = Field(
+    architecture_spec: FreeMapping = Field(
         default_factory=dict,
         description="Fixed model parameters by name; checked against the family's own list.",
         examples=[{"num_leaves": 63}],
@@ -310,7 +314,7 @@ class Search(Section):
         "auto", description="What ends a trial that cannot win.", examples=["median"]
     )
     budget: BudgetField = Field(None, description="Trials, time, or both.", examples=["50 trials"])
-    search_space: dict[str, object] = Field(
+    search_space: FreeMapping = Field(
         default_factory=dict,
         description="Parameter -> {low, high, log, int, step, when} or a list of choices; empty: the family's own.",
         examples=[{"learning_rate": {"low": 0.01, "high": 0.3, "log": True}}],

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -23,6 +24,7 @@ from trainwright.stages.reports import (
     ReportResult,
     RunsList,
     SearchWorkerResult,
+    VerifyResult,
 )
 from trainwright.stages.tracking import tracked
 from trainwright.stages.work import Work
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from trainwright.report.compare import Comparison
+    from trainwright.stages.scoring import OpenModel
 
 SpecSource: TypeAlias = str | Path | Mapping[str, object]
 
@@ -188,7 +191,7 @@ def predict(
     trust_code: bool = False,
     listener: Listener | None = None,
 ) -> PredictResult:
-    """Score rows with the delivered model: columns checked, preprocessing included, one row out per row in.
+    """Score rows with the delivered model of a run or a hand-off alone: columns checked, one row out per row in.
 
     Raises:
         ArtifactRefused: the model is damaged or not finished, or an own model's code is not trusted.
@@ -197,6 +200,54 @@ def predict(
     from trainwright.stages.scoring import score_rows
 
     return score_rows(Path(run), data, out=out, trust_code=trust_code)
+
+
+def open_model(run: str | Path, *, trust_code: bool = False) -> "OpenModel":
+    """Load the delivered model of a run or a hand-off alone, to score frames with ``predict(frame)``.
+
+    Raises:
+        ArtifactRefused: the model is damaged or not finished, or an own model's code is not trusted.
+    """
+    from trainwright.stages.scoring import open_model as load
+
+    return load(Path(run), trust_code=trust_code)
+
+
+def verify(
+    run: str | Path,
+    *,
+    retrain: bool = False,
+    out: Path | None = None,
+    key: Path | None = None,
+    sign: Path | None = None,
+    trust_code: bool = False,
+    listener: Listener | None = None,
+) -> VerifyResult:
+    """Check every hash of a run folder, or of a hand-off folder alone; with ``retrain`` also train again and compare.
+
+    The repetition is trained from ``resolved.yaml`` in a folder of its own, kept below ``out`` if given. ``key``
+    is a public key that must have signed the manifest; ``sign`` a private key to sign it with, once all is well.
+
+    Raises:
+        VerificationFailed: files or results differ; ``findings`` names each.
+        ArtifactRefused: there is nothing to verify, a record is damaged, or a signature does not hold.
+    """
+    from trainwright.run.manifest import manifest_folder
+    from trainwright.run.signing import sign as sign_manifest
+    from trainwright.stages import verifying
+
+    folder = Path(run)
+    result = verifying.verify_folder(folder, key=key)
+    if retrain:
+        with tempfile.TemporaryDirectory(prefix="trainwright-verify-") as scratch:
+            root = out or Path(scratch)
+            with verifying.repeating(folder, root=root, trust_code=trust_code, listener=listener) as work:
+                run_stages(work)
+            again = verifying.compare(folder, work.folder.path, kept=out is not None)
+        result = replace(result, retrain=again)
+    if sign is not None:
+        result = replace(result, signed_with=sign_manifest(manifest_folder(folder), sign))
+    return result
 
 
 def report(run: str | Path) -> ReportResult:

@@ -13,7 +13,7 @@ from trainwright.core.secrets import hidden
 
 _PACKAGES = (
     "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "skops", "lightgbm", "xgboost", "xgboost-cpu", "catboost",
-    "torch", "pydantic", "ruamel.yaml",
+    "torch", "safetensors", "transformers", "tokenizers", "timm", "pillow", "pydantic", "ruamel.yaml",
 )  # fmt: skip
 
 

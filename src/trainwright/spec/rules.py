@@ -8,7 +8,7 @@ from trainwright.core import registry
 from trainwright.spec.mistakes import Mistake, nearest, shown
 from trainwright.spec.models import Columns
 from trainwright.spec.space import range_problems
-from trainwright.spec.target import TargetExpression, parse_target
+from trainwright.spec.target import TargetExpression, candidates, parse_target
 from trainwright.spec.tracking import trackers
 from trainwright.spec.vocabulary import example
 
@@ -25,11 +25,12 @@ _KINDS = ("numeric", "categorical", "boolean", "datetime", "text")
 _GROUP_OR_TIME = ("group", "time")
 
 
-def required(loaded: "LoadedSpec", *, frames: bool) -> Iterator[Mistake]:
-    """A target and training rows."""
+def required(loaded: "LoadedSpec", *, frames: bool, columns: Sequence[str] = ()) -> Iterator[Mistake]:
+    """A target and training rows. ``columns`` are those of the training rows, where they are known."""
     data = loaded.spec.data
     if data.target is None and loaded.spec.task != "language":
-        yield loaded.mistake("data.target", "the target is missing", example("data.target"), code="missing")
+        fix = candidates(columns) or example("data.target")
+        yield loaded.mistake("data.target", "the target is missing", fix, code="missing")
     if data.train_path is None and not frames:
         path = "data.train_path"
         yield loaded.mistake(path, "the path of the training data is missing", example(path), code="missing")
@@ -86,10 +87,6 @@ def distributed(loaded: "LoadedSpec") -> Iterator[Mistake]:
 def architecture(loaded: "LoadedSpec") -> Iterator[Mistake]:
     """The model's name has a form that can be a model."""
     wanted = loaded.spec.architecture
-    if wanted.artifact is not None:
-        what = "the architect's document is not read in this version"
-        fix = "Remove the key and write its values into architecture_spec"
-        yield loaded.mistake("architecture.artifact", what, fix, code="unavailable")
     model = wanted.model_type.strip()
     if model.startswith(("./", "/", "timm/", "hf/")) or ".py" in model:
         return

@@ -14,9 +14,10 @@ from trainwright.families.contract import Family
 from trainwright.fit.recorder import Listener
 from trainwright.run.lock import locked
 from trainwright.run.result import RunResult, damaged_result, read_result
-from trainwright.stages import deliver, launch, prepare, searching, training
+from trainwright.stages import deliver, exporting, launch, prepare, searching, training
 from trainwright.stages.reports import (
     CheckReport,
+    ExportResult,
     InitResult,
     PredictResult,
     ReportResult,
@@ -116,6 +117,7 @@ def run_stages(work: Work) -> None:
     else:
         deliver.export_native(work, dataset, plan, prepared, fitted)
     fitted.session.close()
+    exporting.export_formats(work, dataset, plan)
     deliver.evaluate(work, dataset, plan, baselines, folds)
     deliver.write_report(work)
 
@@ -188,6 +190,18 @@ def predict(
     from trainwright.stages.scoring import score_rows
 
     return score_rows(Path(run), data, out=out, trust_code=trust_code)
+
+
+def export(run: str | Path, formats: Sequence[str], *, trust_code: bool = False) -> ExportResult:
+    """Export a finished run's model in other formats, each proved to predict the same, as ``export:`` in a spec does.
+
+    Raises:
+        SpecError: a name is no format, or one that cannot hold this model.
+        VerificationFailed: an export predicts otherwise than the model; it was removed.
+        ResourceMissing: a package is missing.
+        ArtifactRefused: the run is not finished or damaged, or an own model's code is not trusted.
+    """
+    return exporting.export_run(Path(run), formats, trust_code=trust_code)
 
 
 def report(run: str | Path) -> ReportResult:

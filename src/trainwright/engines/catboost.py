@@ -21,15 +21,18 @@ from trainwright.engines._native_errors import parsing_errors, training_errors
 from trainwright.engines._native_files import ModelFile
 from trainwright.engines._predictions import check_columns, is_sparse, sigmoid, softmax, two_columns
 from trainwright.engines._unit_size import rounds_per_unit
-from trainwright.engines.contract import Capabilities, Job, ResumeKind, ResumePolicy
+from trainwright.engines.contract import Capabilities, InGraph, Job, LibraryFile, ResumeKind, ResumePolicy
 
 if TYPE_CHECKING:
     import catboost
     import numpy as np
 
+    from trainwright.data.onnx_graph import Graph
     from trainwright.engines.contract import Floats, Matrix, Model, Session
 
-CAPABILITIES = Capabilities(tasks=TABLE_TASKS, devices=("cpu",), exports=("native",), extra="catboost")
+CAPABILITIES = Capabilities(
+    tasks=TABLE_TASKS, devices=("cpu",), exports=("native", "booster", "onnx"), extra="catboost"
+)
 
 _FILE = "model.cbm"
 _SNAPSHOT = "snapshot.cbsnapshot"
@@ -84,6 +87,20 @@ def load(folder: Path) -> "Model":
     if meta.link not in _LINKS:
         raise ArtifactRefused(f"{folder} names the unknown link {meta.link!r}. Known: {', '.join(sorted(_LINKS))}")
     return _Model(_read_model(folder / meta.file), meta)
+
+
+def add_to_graph(folder: Path, graph: "Graph", X: str, *, trust_code: bool) -> InGraph:
+    """See `trainwright.engines.contract.EntersGraph`."""
+    from trainwright.engines._graphs import catboost
+
+    meta = ModelFile.read(folder, "catboost")
+    model = _read_model(folder / meta.file)
+    return InGraph(output=catboost.add_to_graph(model, meta, graph, X), precision="float64")
+
+
+def library_file(folder: Path) -> LibraryFile:
+    """See `trainwright.engines.contract.GivesLibraryFile`."""
+    return ModelFile.read(folder, "catboost").of_library(folder)
 
 
 class _Model:

@@ -367,7 +367,11 @@ class Spec(Section):
         default_factory=dict, description="Checks to lift: {name: false}. The report says so.", examples=[{}]
     )
     tracking: Names = Field((), description="Trackers beside the run's own log: jsonl.", examples=[["jsonl"]])
-    export: Names = Field(("native",), description="Export formats: native.", examples=[["native"]])
+    export: Names = Field(
+        ("native",),
+        description="Export formats: native, and those that are proved to predict the same (docs/exports.md).",
+        examples=[["native", "onnx"]],
+    )
     handoff: Handoff = Handoff()
 
     @model_validator(mode="before")

@@ -18,6 +18,7 @@ from trainwright.fit.plan import Plan
 from trainwright.fit.samples import PROMPT, write_samples
 from trainwright.run.files import read_json, write_text
 from trainwright.run.hashes import sha256_value
+from trainwright.stages.exporting import export_artifacts
 from trainwright.stages.prepare import best_params
 from trainwright.stages.training import baseline_findings
 from trainwright.stages.work import Work
@@ -112,6 +113,7 @@ def write_report(work: Work) -> None:
         "handoff": "handoff",
         "log": "training_log.jsonl",
         "predictions": "predictions",
+        **export_artifacts(work.folder),
     }
     work.record["status"] = "done"
     work.save()

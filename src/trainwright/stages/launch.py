@@ -13,6 +13,7 @@ from trainwright.core.code_files import UNTRUSTED, is_code
 from trainwright.core.errors import ArtifactRefused, SpecError, Stopped
 from trainwright.core.findings import finding_from_json
 from trainwright.core.jsonable import JsonValue, dumps
+from trainwright.fit.exports.judge import judge_exports
 from trainwright.fit.plan import family_of, is_model_code, judge_model, load_family
 from trainwright.fit.recorder import Listener, Recorder
 from trainwright.fit.stop import stop_on_signals
@@ -43,7 +44,13 @@ def load_spec(
     Raises:
         SpecError: with all mistakes.
     """
-    return load(spec, overrides=overrides, base=base, frames=frames, judges=[judge_model, judge_search, judge_checks])
+    return load(
+        spec,
+        overrides=overrides,
+        base=base,
+        frames=frames,
+        judges=[judge_model, judge_search, judge_checks, judge_exports],
+    )
 
 
 def judge_checks(loaded: LoadedSpec) -> list[Mistake]:

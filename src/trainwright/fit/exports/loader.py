@@ -179,7 +179,8 @@ def _xgboost(path: str, about: Mapping[str, Any], threads: int) -> "Callable[[Ar
         raw: Array = booster.predict(rows).astype(np.float64)
         if about["task"] == "binary":
             return np.column_stack([1.0 - raw, raw])
-        return np.array(raw / raw.sum(axis=1, keepdims=True) if about["task"] == "multiclass" else raw)
+        shares: Array = raw / raw.sum(axis=1, keepdims=True) if about["task"] == "multiclass" else raw
+        return shares
 
     return score
 
@@ -193,14 +194,15 @@ def _catboost(path: str, about: Mapping[str, Any], threads: int) -> "Callable[[A
     marked = about["categorical"]
 
     def score(X: "Array") -> "Array":
-
-        raw = model.predict(_catboost_rows(catboost, X, marked), prediction_type="RawFormulaVal", thread_count=threads)
+        rows = _catboost_rows(catboost, X, marked)
+        raw: Array = model.predict(rows, prediction_type="RawFormulaVal", thread_count=threads)
         if about["link"] == "sigmoid":
             positive = np.where(raw >= 0, 1 / (1 + np.exp(-np.abs(raw))), 1 - 1 / (1 + np.exp(-np.abs(raw))))
             return np.column_stack([1.0 - positive, positive])
         if about["link"] == "softmax":
-            raised = np.exp(raw - raw.max(axis=1, keepdims=True))
-            return raised / raised.sum(axis=1, keepdims=True)
+            raised: Array = np.exp(raw - raw.max(axis=1, keepdims=True))
+            raised /= raised.sum(axis=1, keepdims=True)
+            return raised
         return np.array(np.exp(raw) if about["link"] == "exp" else raw, dtype=np.float64)
 
     return score

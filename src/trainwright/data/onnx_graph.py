@@ -51,6 +51,13 @@ class Graph:
             self._domains[domain] = 1
         return name
 
+    def add_two(self, operator: str, *inputs: str, **attributes: "Attribute") -> tuple[str, str]:
+        """Add one node with two outputs."""
+        first, second = self._fresh(operator), self._fresh(operator)
+        node = self._onnx.helper.make_node(operator, inputs, [first, second], name=first, **attributes)
+        self._nodes.append(node)
+        return first, second
+
     def add_ml(self, operator: str, *inputs: str, **attributes: "Attribute") -> str:
         """Add one node of the domain ``ai.onnx.ml``."""
         return self.add(operator, *inputs, domain=_ML, **attributes)

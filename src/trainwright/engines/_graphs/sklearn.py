@@ -4,11 +4,13 @@ The hand-written ones compute in double precision, as the estimators do with the
 skl2onnx converts is in the rows' own type, and a parity check decides whether it is right.
 """
 
+import warnings
 from typing import TYPE_CHECKING
 
 from trainwright.core.errors import CannotExport
 from trainwright.core.packages import first_line, needs_package
 from trainwright.engines._graphs import links
+from trainwright.engines._graphs.neighbours import add_neighbours
 from trainwright.engines._graphs.sklearn_trees import add_boosting, add_forest, add_hist_boosting
 from trainwright.engines.contract import InGraph
 from trainwright.engines.sklearn._estimators import Estimator
@@ -53,6 +55,8 @@ def add_to_graph(estimator: Estimator, form: Form, graph: "Graph", X: str) -> In
         output = _perceptron(graph, X, estimator)
     elif _is_calibrated_linear(estimator):
         output = _calibrated(graph, X, estimator)
+    elif name.startswith("KNeighbors"):
+        output = add_neighbours(graph, X, estimator)
     else:
         output = _converted(graph, X, estimator, form)
     shaped = _shaped(graph, output, estimator, form)
@@ -173,15 +177,15 @@ def _converted(graph: "Graph", X: str, estimator: Estimator, form: Form) -> str:
         from skl2onnx.common.data_types import FloatTensorType
     classify = bool(form.num_classes)
     options: dict[str, object] = {"zipmap": False} if classify else {}
-    if "Neighbors" in type(estimator).__name__:
-        options["optim"] = "cdist"  # its other way is a graph within a graph
     try:
-        model = skl2onnx.to_onnx(
-            estimator,
-            initial_types=[("X", FloatTensorType([None, form.features]))],
-            options={id(estimator): options} if options else None,
-            target_opset={"": 20, "ai.onnx.ml": 3},
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of attributes that scikit-learn deprecates and the converter reads
+            model = skl2onnx.to_onnx(
+                estimator,
+                initial_types=[("X", FloatTensorType([None, form.features]))],
+                options={id(estimator): options} if options else None,
+                target_opset={"": 20, "ai.onnx.ml": 3},
+            )
         outputs = graph.absorb(model, {"X": graph.cast(X, np.float32)})
     except Exception as error:  # the converter fails in any way
         raise CannotExport(

@@ -3,10 +3,10 @@
 import io
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from trainwright.core import registry
 from trainwright.core.errors import CannotExport, ResourceMissing, VerificationFailed
@@ -17,7 +17,7 @@ from trainwright.fit.artifact import Scorer
 from trainwright.fit.exports import loader
 from trainwright.fit.exports.golden import Golden
 from trainwright.fit.exports.proof import LIMIT_S, Proof, allowed_difference, golden_arrays, prove
-from trainwright.fit.formats.contract import Delivered, Format, Member, Written, inputs_json
+from trainwright.fit.formats.contract import Delivered, Format, Member, Tolerance, Written, inputs_json
 from trainwright.run.files import read_json, whole_folder, write_json
 from trainwright.run.hashes import seal, sha256_file
 
@@ -60,11 +60,23 @@ def delivered_model(native: Path, scorer: Scorer, golden: Golden, target: "Targe
     )
 
 
-def make_export(name: str, model: Delivered, golden: Golden, target: Path, *, limit_s: float = LIMIT_S) -> Made:
+class Prover(Protocol):
+    """What proves an export: `prove`, or in tests something that costs no process."""
+
+    def __call__(
+        self, folder: Path, runtime: Sequence[str], golden: Golden, tolerance: Tolerance, *, limit_s: float
+    ) -> Proof:
+        """See `trainwright.fit.exports.proof.prove`."""
+        ...
+
+
+def make_export(
+    name: str, model: Delivered, golden: Golden, target: Path, *, limit_s: float = LIMIT_S, prover: Prover = prove
+) -> Made:
     """Write an export into ``target`` and prove it there; without the proof nothing is left in its place."""
     chosen = cast(Format, registry.load("exports", name))
     try:
-        entry = _proved(name, chosen, model, golden, target, limit_s)
+        entry = _proved(name, chosen, model, golden, target, limit_s, prover)
     except CannotExport as error:
         entry = {"status": "refused", "why": error.message}
     except ResourceMissing as error:
@@ -84,14 +96,14 @@ def write_parity(path: Path, digest: str, made: Mapping[str, Mapping[str, JsonVa
 
 
 def _proved(
-    name: str, chosen: Format, model: Delivered, golden: Golden, target: Path, limit_s: float
+    name: str, chosen: Format, model: Delivered, golden: Golden, target: Path, limit_s: float, prover: Prover
 ) -> dict[str, JsonValue]:
     with tempfile.TemporaryDirectory(prefix="trainwright-export-") as scratch:
         fresh = Path(scratch) / name
         fresh.mkdir()
         written = chosen.write(model, fresh)
         _complete(fresh, name, chosen, written, model, golden)
-        proof = prove(fresh, written.runtime, golden, written.tolerance, limit_s=limit_s)
+        proof = prover(fresh, written.runtime, golden, written.tolerance, limit_s=limit_s)
         entry = _entry(chosen, written, golden, proof)
         if proof.passed:
             with whole_folder(target) as place:

@@ -108,7 +108,7 @@ def prove(folder: Path, runtime: Sequence[str], golden: Golden, tolerance: Toler
         if foreign := sorted(set(modules) & installed - set(allowed)):
             raise VerificationFailed(f"the process of the proof held {', '.join(foreign)}, which it must not have")
         with np.load(out, allow_pickle=False) as found:
-            return _compared(found["together"], found["alone"], golden, tolerance, said, modules)
+            return compare(found["together"], found["alone"], golden, tolerance, said, modules)
 
 
 def _run(command: Sequence[str], folder: Path, limit_s: float) -> Mapping[str, JsonValue]:
@@ -128,7 +128,7 @@ def _run(command: Sequence[str], folder: Path, limit_s: float) -> Mapping[str, J
     return said
 
 
-def _compared(
+def compare(
     together: "np.ndarray",
     alone: "np.ndarray",
     golden: Golden,
@@ -136,6 +136,7 @@ def _compared(
     said: Mapping[str, JsonValue],
     modules: tuple[str, ...],
 ) -> Proof:
+    """Hold predictions against the model's: of all rows ``together``, and of `Golden.alone` one by one."""
     import numpy as np
 
     expected, positions = golden.expected, golden.alone()

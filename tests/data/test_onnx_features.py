@@ -1,4 +1,4 @@
-"""Features as a graph: the matrix is that of scikit-learn, bit for bit, for rows that training never saw the like of."""
+"""Features as a graph: the matrix is that of scikit-learn, bit for bit, for rows unlike any of training too."""
 
 from collections.abc import Sequence
 
@@ -23,9 +23,9 @@ onnxruntime = pytest.importorskip("onnxruntime")
 DTYPES = {"number": np.dtype("float64"), "text": np.dtype(object), "moment": np.dtype("int64")}
 
 
-def fit(dataset: Dataset, style: FeatureStyle) -> Features:
+def fit(dataset: Dataset, style: FeatureStyle, *, sparse: bool = False) -> Features:
     features, _ = fit_features(
-        dataset.train, dataset.schema, dataset.target, style=style, accepts_sparse=False, seeds=Seeds(1)
+        dataset.train, dataset.schema, dataset.target, style=style, accepts_sparse=sparse, seeds=Seeds(1)
     )
     return features
 
@@ -72,15 +72,29 @@ def strange(dataset: Dataset) -> pd.DataFrame:
         [pd.NaT, pd.Timestamp("1899-12-31 23:59:59.999999"), pd.Timestamp("2024-02-29 12:00"), pd.Timestamp(0)] * 10,
         index=odd.index,
     ).astype("datetime64[us]")
+    odd["comment"] = pd.Series(["", np.nan, "RED  green,green! x", "naïve café 東京 old_new"] * 10, index=odd.index)
     return pd.concat([frame.astype({"age": "float64"}), odd], ignore_index=True)
 
 
 @pytest.mark.parametrize("style", ["native", "ordinal", "scaled", "nonnegative"])
 def test_the_matrix_is_equal_bit_for_bit(style: FeatureStyle) -> None:
-    dataset = load(people(600))
+    dataset = load(people(600).drop(columns="comment"))
     features, frame = fit(dataset, style), strange(dataset)
     np.testing.assert_array_equal(run(features, frame), features.transform(frame))
     np.testing.assert_array_equal(run(features, frame[:1]), features.transform(frame[:1]))
+
+
+@pytest.mark.parametrize("style", ["native", "scaled", "nonnegative"])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_texts_are_counted_in_the_graph(style: FeatureStyle, sparse: bool) -> None:
+    """Reduced for trees, as they are where rows may be sparse; no text, and texts without a known word, among them."""
+    dataset = load(people(600))
+    features, frame = fit(dataset, style, sparse=sparse), strange(dataset)
+    expected = features.transform(frame)
+    dense = expected if isinstance(expected, np.ndarray) else expected.toarray()
+    np.testing.assert_allclose(run(features, frame), dense, rtol=0, atol=1e-6)
+    empty = frame.assign(comment="?").head(3)
+    assert np.isfinite(run(features, empty)[:, -5:]).all()
 
 
 def test_numbers_that_float32_would_merge_stay_double() -> None:
@@ -105,7 +119,7 @@ def test_infinities_count_as_missing() -> None:
 def test_every_part_of_every_date_is_that_of_pandas() -> None:
     draw = np.random.default_rng(3)
     span = draw.integers(-200_000 * 86_400, 200_000 * 86_400, 2_000) * 10**6 + draw.integers(0, 10**6, 2_000)
-    edges = pd.to_datetime(["1600-02-29", "1900-02-28 23:59:59.999999", "2000-02-29", "2100-03-01", "1970-01-01"])
+    edges = pd.to_datetime(["1600-02-29", "1900-02-28 23:59:59.999999", "2000-02-29", "2100-03-01"], format="ISO8601")
     moments = pd.Series(np.concatenate([span.view("datetime64[us]"), edges.to_numpy().astype("datetime64[us]")]))
     moments[3] = pd.NaT
     expected = moment_parts(moments)

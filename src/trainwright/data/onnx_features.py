@@ -1,10 +1,10 @@
 """Fitted features as part of an ONNX graph: from the canonical columns of a row to the matrix that a model takes.
 
-Every step repeats what scikit-learn does, in the same type and order, so that the matrix is equal bit for bit; no
-converter is asked. One input a column, shape (rows, 1):
+Every step repeats what scikit-learn does, in the same type and order, so that the matrix is equal bit for bit (word
+counts: within rounding); no converter is asked. One input a column, shape (rows, 1):
 
 - numbers: float64, NaN where missing (infinities count as missing);
-- categories and two-word columns: text, the empty text where missing;
+- categories, two-word columns and texts: text, the empty text where missing;
 - points in time: int64 microseconds since 1970, the least int64 where missing (NumPy's NaT).
 """
 
@@ -29,6 +29,7 @@ _KINDS: dict[str, ColumnKind] = {
     "flag": "text",
     "category": "text",
     "moment": "moment",
+    "text": "text",
 }
 
 
@@ -79,6 +80,8 @@ def add_features(graph: "Graph", features: "Features", columns: Sequence[ColumnI
             blocks.append(part.flags(step, table.style == "native"))
         elif name == "categories":
             blocks += part.categories(one_hot=table.style not in ("native", "ordinal"), native=table.style == "native")
+        elif name.startswith("text "):
+            blocks.append(part.text(name.removeprefix("text "), step))
         elif name != "remainder":
             raise CannotExport(f"the step {name!r} of the features has no equal in ONNX")
     matrix = blocks[0] if len(blocks) == 1 else graph.add("Concat", *blocks, axis=1)
@@ -145,6 +148,12 @@ class _Part:
             unknown = self.graph.add("Less", codes, self.graph.constant(np.array(0, dtype="float32")))
             codes = self.graph.add("Where", unknown, self.graph.constant(np.array(np.nan, dtype="float32")), codes)
         return [self.graph.cast(codes, self.dtype)]
+
+    def text(self, column: str, step: "TransformerMixin") -> str:
+        """Word counts, or what they are reduced to."""
+        from trainwright.data.onnx_text import add_text
+
+        return self.graph.cast(add_text(self.graph, self.names[column], step), self.dtype)
 
     def _raw_numbers(self) -> str:
         """In the order of `Inputs.numbers`, in the features' type; infinities missing."""

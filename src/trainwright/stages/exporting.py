@@ -81,7 +81,8 @@ def export_run(run: Path, formats: Sequence[str], *, trust_code: bool) -> Export
         model = delivered_model(folder.model, scorer, rows, target)
         made = [make_export(name, model, rows, _model(folder) / name) for name in formats]
         write_parity(_model(folder) / PARITY, digest, {**_known(folder, digest), **{m.name: m.entry for m in made}})
-        record["artifacts"] = {**_mapping(record.get("artifacts")), **export_artifacts(folder)}
+        others = {k: v for k, v in _mapping(record.get("artifacts")).items() if k not in formats}
+        record["artifacts"] = {**others, **export_artifacts(folder)}
         record["findings"] = _findings(record, made)
         write_json(folder.record, record)
         write_documents(folder.path)

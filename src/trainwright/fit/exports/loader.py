@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Array: TypeAlias = np.ndarray
     Score: TypeAlias = Callable[[Mapping[str, Array]], Array]
 
-BATCH = 1024  # rows at once
+BATCH = 512  # rows at once
 
 
 class Export:

@@ -102,8 +102,8 @@ DOUBLE = Tolerance(
 
 FLOAT = Tolerance(
     share=64 * _ULP,
-    why="float32, on one side or both, in another order: 64 units in the last place, 7.6e-6; sums of n terms err by "
-    "about the root of n",
+    why="float32, on one side or both, in another order (also one row against many): 64 units in the last place, "
+    "7.6e-6; sums of n terms err by about the root of n",
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from trainwright.core import registry
 from trainwright.core.errors import CannotExport
 from trainwright.engines.contract import GivesEstimator
-from trainwright.fit.formats.contract import SAME_ESTIMATOR, Delivered, Written, matrix_input
+from trainwright.fit.formats.contract import FLOAT, SAME_ESTIMATOR, Delivered, Written, matrix_input
 
 SUMMARY = (
     "scikit-learn's estimator in a joblib file, for programs with scikit-learn alone; skops in native is its safe twin"
@@ -48,6 +48,6 @@ def write(model: Delivered, folder: Path) -> Written:
         inputs=tuple(matrix_input(number, one.rows) for number, one in enumerate(model.members)),
         features="beside",
         runtime=("joblib", "sklearn"),
-        tolerance=SAME_ESTIMATOR,
+        tolerance=SAME_ESTIMATOR if all(one.rows.dtype == "float64" for one in model.members) else FLOAT,
         notes=(_NOTE,),
     )

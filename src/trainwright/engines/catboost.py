@@ -95,7 +95,8 @@ def add_to_graph(folder: Path, graph: "Graph", X: str, *, trust_code: bool) -> I
 
     meta = ModelFile.read(folder, "catboost")
     model = _read_model(folder / meta.file)
-    return InGraph(output=catboost.add_to_graph(model, meta, graph, X), precision="float64")
+    output = catboost.add_to_graph(model, _every_code(meta), meta, graph, X)
+    return InGraph(output=output, precision="float64")
 
 
 def library_file(folder: Path) -> LibraryFile:
@@ -313,6 +314,18 @@ def _column_order(job: Job) -> list[int]:
     marked = set(job.categorical)
     numeric = [i for i in range(int(job.train.X.shape[1])) if i not in marked]
     return [*numeric, *job.categorical]
+
+
+def _every_code(meta: ModelFile) -> "catboost.Pool | None":
+    """Rows in which each category column has each of its codes, and none; None without category columns."""
+    import numpy as np
+
+    if not meta.categorical:
+        return None
+    most = max(meta.category_sizes)
+    rows = np.zeros((most + 1, meta.features))
+    rows[:, list(meta.categorical)] = np.arange(-1, most)[:, None]
+    return _pool(rows, meta.categorical)
 
 
 def _pool(

@@ -3,12 +3,14 @@
 import json
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainwright.core.errors import CannotExport
 from trainwright.engines._graphs import links
-from trainwright.engines._graphs.trees import GREATER, Tree, add_trees
+from trainwright.engines._graphs.catboost_categories import Columns, add_statistics, as_signed, split_columns
+from trainwright.engines._graphs.trees import EQUAL, GREATER, Tree, add_trees
 from trainwright.engines._native_files import ModelFile
 
 if TYPE_CHECKING:
@@ -18,24 +20,20 @@ if TYPE_CHECKING:
     from trainwright.data.onnx_graph import Graph
 
 
-def add_to_graph(model: "catboost.CatBoost", meta: ModelFile, graph: "Graph", X: str) -> str:
-    """Add a model; gives the name of its predictions.
+def add_to_graph(model: "catboost.CatBoost", every_code: object, meta: ModelFile, graph: "Graph", X: str) -> str:
+    """Add a model; gives the name of its predictions. ``every_code``: a pool in which each category column has each of
+    its codes, and none: CatBoost says the hashes of the categories of a pool.
 
     Raises:
-        CannotExport: categories, which CatBoost turns into statistics of its own.
+        CannotExport: a question or a statistic that is not known here.
     """
     import numpy as np
 
-    if meta.categorical:
-        raise CannotExport(
-            f"CatBoost turns the {len(meta.categorical)} category columns into statistics of its own, which have no "
-            "equal in ONNX. Take native or booster, or train lightgbm or xgboost, whose categories have one"
-        )
-    document = _document(model)
-    narrow = graph.cast(X, np.float32)  # the library's own type of rows
+    document = _document(model, every_code)
+    matrix, questions = _columns(graph, X, document, meta)
     targets = meta.num_classes if meta.link == "softmax" else 1
     scale, bias = document["scale_and_bias"]
-    raw = add_trees(graph, narrow, _trees(document, targets), targets=targets)
+    raw = add_trees(graph, matrix, _trees(document, questions, targets), targets=targets)
     raw = links.add_offset(graph, raw, np.asarray(bias, dtype=np.float64).reshape(-1), float(scale))
     if meta.link == "softmax":
         return links.add_softmax(graph, raw)
@@ -44,57 +42,128 @@ def add_to_graph(model: "catboost.CatBoost", meta: ModelFile, graph: "Graph", X:
     return links.add_values(graph, graph.add("Exp", raw) if meta.link == "exp" else raw)
 
 
-def _document(model: "catboost.CatBoost") -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Questions:
+    """Where a split finds its column in the matrix: numbers, then hashes of categories, then statistics.
+
+    ``missing_true``: by number, whether a missing value answers yes. ``first_statistic``: CatBoost's number of the
+    first question about a statistic.
+    """
+
+    num_numbers: int
+    num_categories: int
+    missing_true: Mapping[int, bool]
+    first_statistic: int
+    statistics: list[tuple[int, float]]
+
+    def of(self, split: Mapping[str, Any]) -> tuple[int, int, float, bool]:
+        """Column, mode, value, and what a missing value answers."""
+        kind = split["split_type"]
+        if kind == "FloatFeature":
+            number = int(split["float_feature_index"])
+            return number, GREATER, float(split["border"]), self.missing_true[number]
+        if kind == "OneHotFeature":
+            column = self.num_numbers + int(split["cat_feature_index"])
+            return column, EQUAL, float(as_signed(int(split["value"]), 32)), False
+        if kind == "OnlineCtr":
+            number, border = self.statistics[int(split["split_index"]) - self.first_statistic]
+            if border == float(split["border"]):
+                return self.num_numbers + self.num_categories + number, GREATER, border, False
+        raise CannotExport(f"CatBoost's question {kind} is not known here. Take native or booster")
+
+
+def _columns(graph: "Graph", X: str, document: Mapping[str, Any], meta: ModelFile) -> tuple[str, _Questions]:
+    """The matrix that trees ask about, and where each question finds its column."""
+    import numpy as np
+
+    narrow = graph.cast(X, np.float32)  # the library's own type of rows
+    floats = document["features_info"].get("float_features", [])
+    one_hot = [f.get("values", []) for f in document["features_info"].get("categorical_features", [])]
+    marked = set(meta.categorical)
+    numeric = [i for i in range(meta.features) if i not in marked]
+    questions = _Questions(
+        num_numbers=len(numeric),
+        num_categories=len(meta.categorical),
+        missing_true={int(f["feature_index"]): f["nan_value_treatment"] == "AsTrue" for f in floats},
+        first_statistic=sum(len(f["borders"] or []) for f in floats) + sum(map(len, one_hot)),
+        statistics=split_columns(document),
+    )
+    if not meta.categorical:
+        return narrow, questions
+    codes = [_column(graph, narrow, i) for i in meta.categorical]
+    none = graph.constant(np.array(-1, dtype=np.float32))
+    codes = [graph.add("Where", graph.add("IsNaN", code), none, code) for code in codes]
+    numbers = [_column(graph, narrow, i) for i in numeric]
+    known = Columns(numbers=numbers, codes=codes, missing_true=questions.missing_true)
+    hashes, statistics = add_statistics(graph, document, known)
+    wide = [graph.cast(number, np.float64) for number in numbers]
+    return graph.add("Concat", *wide, *hashes, *statistics, axis=1), questions
+
+
+def _column(graph: "Graph", X: str, at: int) -> str:
+    import numpy as np
+
+    return graph.add("Gather", X, graph.constant(np.array([at])), axis=1)
+
+
+def _document(model: "catboost.CatBoost", every_code: object) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="trainwright-catboost-") as folder:
         path = Path(folder) / "model.json"
-        model.save_model(str(path), format="json")
+        model.save_model(str(path), format="json", pool=every_code)
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return document
 
 
-def _trees(document: Mapping[str, Any], targets: int) -> list[Tree]:
-    missing = {f["feature_index"]: f["nan_value_treatment"] == "AsTrue" for f in _float_features(document)}
-    columns = {f["feature_index"]: int(f["flat_feature_index"]) for f in _float_features(document)}
+def _trees(document: Mapping[str, Any], questions: _Questions, targets: int) -> list[Tree]:
     if "oblivious_trees" in document:
-        return [_symmetric(tree, columns, missing, targets) for tree in document["oblivious_trees"]]
-    return [_free(tree, columns, missing, targets) for tree in document["trees"]]
+        return [_symmetric(tree, questions, targets) for tree in document["oblivious_trees"]]
+    return [_free(tree, questions, targets) for tree in document["trees"]]
 
 
-def _float_features(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = document["features_info"].get("float_features", [])
-    return found
+class _Growing:
+    """The nodes of a tree while it is written down."""
+
+    def __init__(self) -> None:
+        self.features: list[int] = []
+        self.modes: list[int] = []
+        self.splits: list[float] = []
+        self.missing_yes: list[bool] = []
+        self.yes: list[int] = []
+        self.no: list[int] = []
+
+    def ask(self, question: tuple[int, int, float, bool], *, yes: int = 0, no: int = 0) -> int:
+        """Add a node; its number."""
+        column, mode, value, missing = question
+        for values, one in (
+            (self.features, column), (self.modes, mode), (self.splits, value), (self.missing_yes, missing),
+            (self.yes, yes), (self.no, no),
+        ):  # fmt: skip
+            values.append(one)  # type: ignore[attr-defined]  # lists of four types
+        return len(self.features) - 1
+
+    def tree(self, leaves: "np.ndarray") -> Tree:
+        """The tree with these leaves."""
+        return Tree(
+            features=self.features, modes=self.modes, splits=self.splits, yes=self.yes, no=self.no,
+            missing_yes=self.missing_yes, leaves=leaves,
+        )  # fmt: skip
 
 
-def _symmetric(tree: Mapping[str, Any], columns: Mapping[int, int], missing: Mapping[int, bool], targets: int) -> Tree:
+def _symmetric(tree: Mapping[str, Any], questions: _Questions, targets: int) -> Tree:
     """One question a level: the first is the lowest bit of the leaf's number. Written out from the last level down."""
-    splits = list(tree["splits"] or [])
-    depth = len(splits)
-    features, modes, values, yes, no, missing_yes = [], [], [], [], [], []
+    splits = [questions.of(split) for split in tree["splits"] or []]
+    depth, growing = len(splits), _Growing()
     for level in range(depth):
-        split = splits[depth - 1 - level]
-        first, below = 2**level - 1, 2 ** (level + 1) - 1
+        below = 2 ** (level + 1) - 1
         for number in range(2**level):
-            features.append(columns[split["float_feature_index"]])
-            modes.append(GREATER)
-            values.append(float(split["border"]))
-            missing_yes.append(missing[split["float_feature_index"]])
-            children = [below + 2 * number + bit if level + 1 < depth else -1 - (2 * number + bit) for bit in (0, 1)]
-            no.append(children[0])
-            yes.append(children[1])
-        assert len(features) == first + 2**level
-    return Tree(
-        features=features, modes=modes, splits=values, yes=yes, no=no, missing_yes=missing_yes,
-        leaves=_leaves(tree["leaf_values"], targets),
-    )  # fmt: skip
+            no, yes = (below + 2 * number + bit if level + 1 < depth else -1 - (2 * number + bit) for bit in (0, 1))
+            growing.ask(splits[depth - 1 - level], yes=yes, no=no)
+    return growing.tree(_leaves(tree["leaf_values"], targets))
 
 
-def _free(tree: Mapping[str, Any], columns: Mapping[int, int], missing: Mapping[int, bool], targets: int) -> Tree:
+def _free(tree: Mapping[str, Any], questions: _Questions, targets: int) -> Tree:
     """A tree of any shape (grow_policy Depthwise or Lossguide): nested nodes."""
-    features: list[int] = []
-    values: list[float] = []
-    missing_yes: list[bool] = []
-    yes: list[int] = []
-    no: list[int] = []
+    growing = _Growing()
     leaves: list[Any] = []
     waiting: list[tuple[Mapping[str, Any], int, list[int]]] = [(tree, 0, [])]
     while waiting:
@@ -103,21 +172,11 @@ def _free(tree: Mapping[str, Any], columns: Mapping[int, int], missing: Mapping[
             place = -1 - len(leaves)
             leaves.append(node["value"])
         else:
-            place = len(features)
-            split = node["split"]
-            features.append(columns[split["float_feature_index"]])
-            values.append(float(split["border"]))
-            missing_yes.append(missing[split["float_feature_index"]])
-            yes.append(0)
-            no.append(0)
-            waiting += [(node["left"], place, no), (node["right"], place, yes)]
+            place = growing.ask(questions.of(node["split"]))
+            waiting += [(node["left"], place, growing.no), (node["right"], place, growing.yes)]
         if branch:
             branch[parent] = place
-    flat = [v for leaf in leaves for v in (leaf if isinstance(leaf, list) else [leaf])]
-    return Tree(
-        features=features, modes=[GREATER] * len(features), splits=values, yes=yes, no=no, missing_yes=missing_yes,
-        leaves=_leaves(flat, targets),
-    )  # fmt: skip
+    return growing.tree(_leaves([v for leaf in leaves for v in (leaf if isinstance(leaf, list) else [leaf])], targets))
 
 
 def _leaves(values: list[float], targets: int) -> "np.ndarray":

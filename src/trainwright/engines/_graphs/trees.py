@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from trainwright.data.onnx_graph import Graph
 
-LEQ, LESS, GREATER, MEMBER = 0, 1, 3, 6
+LEQ, LESS, GREATER, EQUAL, MEMBER = 0, 1, 3, 4, 6
 """The modes of a node that we use: what makes a row take the first branch (ai.onnx.ml 5, `nodes_modes`)."""
 
 

@@ -75,6 +75,16 @@ def test_links_and_boosters_that_converters_lose(engine: str, params: dict[str, 
     assert made.status == "passed", made.entry
 
 
+def test_a_graph_names_the_likelier_class(tmp_path: Path) -> None:
+    import onnxruntime
+
+    model, golden = delivered(Case("lightgbm", "lightgbm", Task.MULTICLASS), tmp_path)
+    make_export("onnx", model, golden, tmp_path / "onnx", prover=prove_here)
+    session = onnxruntime.InferenceSession(tmp_path / "onnx" / "model.onnx")
+    (label,) = session.run(["label"], {"X": golden.matrices[0]})
+    assert label.tolist() == [model.classes[i] for i in golden.expected.argmax(axis=1)]
+
+
 def test_a_failing_format_leaves_nothing_and_says_the_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A graph that is wrong for missing values only, as converters write them, is caught by the rows that miss one."""
     import onnx

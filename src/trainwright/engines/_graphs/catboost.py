@@ -134,11 +134,12 @@ class _Growing:
     def ask(self, question: tuple[int, int, float, bool], *, yes: int = 0, no: int = 0) -> int:
         """Add a node; its number."""
         column, mode, value, missing = question
-        for values, one in (
-            (self.features, column), (self.modes, mode), (self.splits, value), (self.missing_yes, missing),
-            (self.yes, yes), (self.no, no),
-        ):  # fmt: skip
-            values.append(one)  # type: ignore[attr-defined]  # lists of four types
+        self.features.append(column)
+        self.modes.append(mode)
+        self.splits.append(value)
+        self.missing_yes.append(missing)
+        self.yes.append(yes)
+        self.no.append(no)
         return len(self.features) - 1
 
     def tree(self, leaves: "np.ndarray") -> Tree:

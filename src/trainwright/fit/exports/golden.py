@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainwright.core.errors import ArtifactRefused, DataRefused
+from trainwright.core.errors import ArtifactRefused
 from trainwright.run.files import read_json, whole_folder, write_json
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def _can_score(scorer: "Scorer", frame: "pd.DataFrame") -> bool:
     """Whether the model takes the altered rows: a feature pipeline of one's own may refuse missing values."""
     try:
         scorer.predict(frame)
-    except (DataRefused, ValueError):  # scikit-learn's steps refuse missing values with ValueError
+    except Exception:  # noqa: BLE001 - a user's own step may raise anything; then the given rows alone are kept
         return False
     return True
 

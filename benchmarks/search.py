@@ -98,15 +98,16 @@ def rows_of(case: Case, data: Path, run: Path) -> Rows:
     classes = json.loads((run / "run.json").read_text(encoding="utf-8"))["target"]["classes"]
     codes = target.astype(float) if regression else target.astype(str).map({c: n for n, c in enumerate(classes)})
     words = [c for c in columns if not pd.api.types.is_numeric_dtype(frame[c])]
+    frame[words] = frame[words].astype(object).where(frame[words].notna(), "missing").astype(str)
     numbers = [c for c in columns if c not in words]
     coder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     imputer = SimpleImputer(strategy="median", keep_empty_features=True)
-    coder.fit(frame.iloc[at["train"]][words].astype(str)) if words else None
+    coder.fit(frame.iloc[at["train"]][words]) if words else None
     imputer.fit(frame.iloc[at["train"]][numbers]) if numbers else None
     X = {}
     for part, rows in at.items():
         parts = [imputer.transform(frame.iloc[rows][numbers])] if numbers else []
-        parts += [coder.transform(frame.iloc[rows][words].astype(str))] if words else []
+        parts += [coder.transform(frame.iloc[rows][words])] if words else []
         X[part] = np.hstack(parts)
     return Rows(X=X, y={part: codes.iloc[rows].to_numpy() for part, rows in at.items()}, regression=regression)
 

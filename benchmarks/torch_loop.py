@@ -6,8 +6,9 @@
 
 Every loop trains the same module from the same seed on the same generated rows with AdamW at 1e-3, batches of 256,
 gradients clipped at norm 1, one thread (or ``--threads N``), and validates after each epoch. The loops take turns:
-textbook, bare, lightning, skorch, ours, textbook... so that a busy machine slows all of them. A turn trains
-``--epochs`` epochs after one that is not timed, and the median over the turns is reported.
+textbook, bare, lightning, skorch, ours, textbook... so that a busy machine slows all of them, each turn in a process
+of its own, so that no loop finds the memory another one has warmed. A turn trains a few epochs (20 of the MLP, 4 of the
+others, or ``--epochs``) twice, times the second, and the median over the turns is reported.
 
 - *textbook* is the usual trainer: ``DataLoader(TensorDataset)``, ``loss.item()`` in every step, ``ReduceLROnPlateau``,
   a checkpoint by ``torch.save`` whenever the validation loss gets better.
@@ -23,6 +24,7 @@ import importlib.util
 import logging
 import platform
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+EPOCHS = {"mlp": 20, "cnn": 4, "transformer": 4}  # of a turn: two to ten seconds
 BATCH, RATE, CLIP, SEED = 256, 1e-3, 1.0, 7
 SOURCE = '''
 import torch
@@ -359,54 +362,67 @@ def make_job(work: Work, epochs: int, threads: int, workdir: Path) -> Job:
     )
 
 
-def measure(network: str, *, rounds: int, epochs: int, threads: int) -> dict[str, list[float]]:
-    """Loop -> seconds per epoch, one number a turn."""
+MAKERS: dict[str, Callable[[Work, int, Path, int], Callable[[], None]]] = {
+    "textbook": lambda work, epochs, folder, _threads: textbook(work, epochs, folder),
+    "bare": lambda work, epochs, folder, _threads: bare(work, epochs, folder),
+    "lightning": lambda work, epochs, folder, _threads: with_lightning(work, epochs, folder),
+    "skorch": lambda work, epochs, folder, _threads: with_skorch(work, epochs, folder),
+    "ours": ours,
+}
+
+
+def turn(network: str, loop: str, *, epochs: int, threads: int) -> float:
+    """Seconds per epoch of one loop in this process, after a training that loads and allocates."""
     import torch
 
     torch.set_num_threads(threads)
-    work = make_work(network)
-    makers: dict[str, Callable[[int, Path], Callable[[], None]]] = {
-        "textbook": lambda n, f: textbook(work, n, f),
-        "bare": lambda n, f: bare(work, n, f),
-        "lightning": lambda n, f: with_lightning(work, n, f),
-        "skorch": lambda n, f: with_skorch(work, n, f),
-        "ours": lambda n, f: ours(work, n, f, threads),
-    }
+    with tempfile.TemporaryDirectory() as folder:
+        run = MAKERS[loop](make_work(network), epochs, Path(folder), threads)
+        run()
+        gc.collect()
+        began = time.perf_counter()
+        run()
+        return (time.perf_counter() - began) / epochs
+
+
+def measure(network: str, *, rounds: int, epochs: int, threads: int) -> dict[str, list[float]]:
+    """Loop -> seconds per epoch, one number a turn."""
+    loops = list(MAKERS)
     for name in ("lightning", "skorch"):
         if importlib.util.find_spec(name) is None:
             print(f"{name} is not installed and left out", file=sys.stderr)
-            del makers[name]
-    seconds: dict[str, list[float]] = {name: [] for name in makers}
-    with tempfile.TemporaryDirectory() as folder:
-        for turn in range(rounds + 1):  # the first one is not counted: it loads and allocates
-            for name, make in makers.items():
-                place = Path(folder, f"{name}-{turn}")
-                place.mkdir()
-                run = make(epochs, place)
-                gc.collect()
-                began = time.perf_counter()
-                run()
-                if turn:
-                    seconds[name].append((time.perf_counter() - began) / epochs)
-            done = ", ".join(f"{name} {values[-1]:.3f}" for name, values in seconds.items() if values)
-            print(f"{network}, turn {turn}: {done or 'warm-up'}", file=sys.stderr)
+            loops.remove(name)
+    seconds: dict[str, list[float]] = {name: [] for name in loops}
+    for number in range(rounds):
+        for loop in loops:
+            told = ["--networks", network, "--epochs", str(epochs), "--threads", str(threads), "--alone", loop]
+            done = subprocess.run([sys.executable, __file__, *told], check=True, capture_output=True, text=True)
+            seconds[loop].append(float(done.stdout.splitlines()[-1]))
+        line = ", ".join(f"{loop} {values[-1]:.3f}" for loop, values in seconds.items())
+        print(f"{network}, turn {number + 1}: {line}", file=sys.stderr)
     return seconds
 
 
 def main() -> None:
     """Print one table row a network."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", nargs="+", default=["mlp", "cnn", "transformer"])
+    parser.add_argument("--networks", nargs="+", choices=list(EPOCHS), default=list(EPOCHS))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, help="of a turn, instead of 20 for the MLP and 4 for the others")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--alone", metavar="LOOP", help="print the seconds of one turn of one loop, in this process")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    if options.alone:
+        (network,) = options.networks
+        print(turn(network, options.alone, epochs=options.epochs or EPOCHS[network], threads=options.threads))
+        return
     print(f"seconds per epoch, median of {options.rounds} turns; {options.threads} thread(s), {platform.machine()}\n")
     print("| network | loop | s per epoch | over bare |\n| --- | --- | ---: | ---: |")
     for network in options.networks:
-        found = measure(network, rounds=options.rounds, epochs=options.epochs, threads=options.threads)
+        epochs = options.epochs or EPOCHS[network]
+        found = measure(network, rounds=options.rounds, epochs=epochs, threads=options.threads)
         base = statistics.median(found["bare"])
         for name, values in found.items():
             middle = statistics.median(values)

@@ -96,3 +96,11 @@ def test_every_module_of_ours_imports_without_anything_heavy(tmp_path):
 def test_the_measuring_itself_sees_what_is_loaded(tmp_path):
     _, loaded = _loaded_by("import numpy", tmp_path)
     assert loaded == ["numpy"]
+
+
+def test_scikit_learn_on_disk_does_not_load_torch(tmp_path):
+    code = "from trainwright.run.archive import decode, encode\nassert encode([1])"
+    done, loaded = _loaded_by(code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "sklearn" in loaded
+    assert "torch" not in loaded

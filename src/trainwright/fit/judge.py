@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from trainwright.engines.contract import Floats, Matrix
 
 _MOST_ROWS = 20_000  # assumption: enough for a curve (AUC standard error below 0.005), cheap at every unit
-_FEWEST_ROWS = 1_000  # assumption: an AUC standard error of 0.02, where each row costs a forward pass
+_FEWEST_ROWS = 500  # assumption: an AUC standard error of 0.03, where each row costs a forward pass
 _MOST_UNITS = 5  # assumption: the curve needs a point in five units, not in each, where a point costs time
 _SHARE = 0.05
 """The share of an epoch's rows that may be predicted for the curve: 2% of its time, as a backward pass costs two

@@ -39,6 +39,7 @@ from trainwright.engines.torch.files import (
     write_document,
 )
 from trainwright.engines.torch.losses import row_losses
+from trainwright.engines.torch.memory import kept_memory
 from trainwright.engines.torch.model import write_model
 from trainwright.engines.torch.optimizers import Optimizers
 from trainwright.engines.torch.predictions import Evaluator, block_rows
@@ -117,27 +118,9 @@ class TorchSession:
 
     def units(self) -> Iterator[Unit]:
         """Train on, a block of steps at a time. Blocks end where they would in an undisturbed training."""
-        while self._epoch < self._job.plan.rounds:
-            began = time.perf_counter()
-            with (
-                training_errors("PyTorch", RuntimeError, ValueError, TypeError, IndexError),
-                self._working(),
-                private_randomness(self._device),
-                memory_errors(self._device),
-            ):
-                self._decide()
-                values, statistics = self._run_block()
-                whole = self._step == self._steps
-                if whole:
-                    self._end_epoch(values)
-            yield Unit(
-                rounds=self._epoch,
-                seconds=time.perf_counter() - began,
-                values=values,
-                whole=whole,
-                step=self._step,
-                statistics=statistics,
-            )
+        with kept_memory(self._device):
+            while self._epoch < self._job.plan.rounds:
+                yield self._unit()
 
     def predict_part(self, part: Literal["train", "val"]) -> "Floats":
         """Predictions for the job's own rows now."""
@@ -253,6 +236,28 @@ class TorchSession:
                 self._stepper.step(step, tally, rate=1e-6, clip_norm=self._clip_norm, done=0)
 
     # going forward
+
+    def _unit(self) -> Unit:
+        began = time.perf_counter()
+        with (
+            training_errors("PyTorch", RuntimeError, ValueError, TypeError, IndexError),
+            self._working(),
+            private_randomness(self._device),
+            memory_errors(self._device),
+        ):
+            self._decide()
+            values, statistics = self._run_block()
+            whole = self._step == self._steps
+            if whole:
+                self._end_epoch(values)
+        return Unit(
+            rounds=self._epoch,
+            seconds=time.perf_counter() - began,
+            values=values,
+            whole=whole,
+            step=self._step,
+            statistics=statistics,
+        )
 
     def _decide(self) -> None:
         """What ``auto`` leaves to the first rows; done once, before the first step."""

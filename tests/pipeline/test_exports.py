@@ -20,6 +20,8 @@ from trainwright.stages import exporting
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
+pytestmark = pytest.mark.slow
+
 
 def rows() -> pd.DataFrame:
     """Numbers and words with gaps, dates, and a text."""

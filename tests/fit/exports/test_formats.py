@@ -124,6 +124,12 @@ def test_a_missing_runtime_is_named_with_its_extra(tmp_path: Path, monkeypatch: 
     assert made.findings[0].code == "export.runtime"
 
 
+def test_engines_say_which_formats_hold_their_models() -> None:
+    for engine in registry.names("engines"):
+        possible = {name for name in FORMATS if engine in registry.load("exports", name).engines()}
+        assert set(registry.load("engines", engine).CAPABILITIES.exports) == {"native", *possible}, engine
+
+
 def test_unsafe_formats_say_so(tmp_path: Path) -> None:
     assert {name for name in FORMATS if not registry.load("exports", name).SAFE} == {"joblib", "torchscript"}
     model, golden = delivered(Case("sklearn", "dummy", Task.BINARY), tmp_path)

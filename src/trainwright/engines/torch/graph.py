@@ -42,7 +42,8 @@ def add(folder: Path, graph: Graph, X: str, *, trust_code: bool) -> str:
                 verbose=False,
             )
         assert program is not None
-        (output,) = graph.absorb(program.model_proto, {program.model_proto.graph.input[0].name: X})
+        given = graph.cast(X, rows.numpy().dtype)  # rows of wide numbers are float64, which no network takes
+        (output,) = graph.absorb(program.model_proto, {program.model_proto.graph.input[0].name: given})
     except Exception as error:  # torch's exporter fails in any way
         raise CannotExport(
             f"PyTorch cannot write this network as ONNX ({type(error).__name__}: {first_line(error)}). Take native"

@@ -46,14 +46,17 @@ class Golden:
     kinds: tuple[str, ...]
     expected: "np.ndarray"
 
-    def alone(self, most: int = 24) -> "np.ndarray":
-        """Positions of rows that are also scored one by one: the first of each kind, within ``most``."""
+    def alone(self, given: int = 5, most: int = 24) -> "np.ndarray":
+        """Positions of rows that are also scored one by one: a few as they were given, and the first of each other
+        kind, within ``most``."""
         import numpy as np
 
         first: dict[str, int] = {}
         for at, kind in enumerate(self.kinds):
             first.setdefault(kind, at)
-        return np.array(sorted(first.values())[:most], dtype=np.int64)
+        plain = np.flatnonzero([kind == GIVEN for kind in self.kinds])
+        spread = plain[np.linspace(0, len(plain) - 1, min(given, len(plain))).round().astype(np.int64)]
+        return np.array(sorted({*spread.tolist(), *first.values()})[:most], dtype=np.int64)
 
 
 def keep_golden(folder: Path, val: "Part", schema: "Schema", scorer: "Scorer") -> None:

@@ -100,6 +100,10 @@ def test_whoever_receives_an_export_can_repeat_the_check_and_score_a_file(run: P
     data = run.parent.parent / "data.csv"
     scored = pd.read_csv(StringIO(loader("predict", str(data)).stdout))
     expected = trainwright.predict(run, data).frame
+    gaps = pd.read_csv(data).astype({"x2": object}).fillna({"colour": "NA", "x2": "?"}).to_csv(index=False)
+    assert "NA" in gaps
+    (tmp_path / "gaps.csv").write_text(gaps)
+    assert loader("predict", str(tmp_path / "gaps.csv")).stdout == loader("predict", str(data)).stdout
     assert scored.prediction.tolist() == expected.prediction.tolist()
     np.testing.assert_allclose(scored.proba_yes, expected.proba_yes, rtol=0, atol=1e-6)
     (folder / "model.onnx").write_bytes((folder / "model.onnx").read_bytes()[:-1])

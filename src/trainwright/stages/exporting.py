@@ -8,6 +8,7 @@ from trainwright.core import registry
 from trainwright.core.errors import ArtifactRefused, CannotExport, ResourceMissing, SpecError, VerificationFailed
 from trainwright.core.findings import Finding, Severity, finding_from_json
 from trainwright.core.jsonable import JsonValue
+from trainwright.data.typed import MISSING_SPELLINGS
 from trainwright.fit.artifact import load_scorer
 from trainwright.fit.exports.golden import keep_golden, read_golden
 from trainwright.fit.exports.make import PARITY, Made, delivered_model, make_export, write_parity
@@ -41,7 +42,7 @@ def export_formats(work: Work, dataset: "Dataset", plan: Plan) -> None:
         if not wanted:
             return
         rows = read_golden(golden, scorer)
-        model = delivered_model(work.folder.model, scorer, rows, dataset.target)
+        model = delivered_model(work.folder.model, scorer, rows, dataset.target, _missing(work.record))
         made: dict[str, Mapping[str, JsonValue]] = {}
         for name in wanted:
             work.stop.raise_if_requested()
@@ -78,7 +79,7 @@ def export_run(run: Path, formats: Sequence[str], *, trust_code: bool) -> Export
         scorer = load_scorer(folder.model, trust_code=trust_code)
         rows = read_golden(_golden(folder), scorer)
         _, target = load_schema(folder.data / "schema.json")
-        model = delivered_model(folder.model, scorer, rows, target)
+        model = delivered_model(folder.model, scorer, rows, target, _missing(record))
         made = [make_export(name, model, rows, _model(folder) / name) for name in formats]
         write_parity(_model(folder) / PARITY, digest, {**_known(folder, digest), **{m.name: m.entry for m in made}})
         others = {k: v for k, v in _mapping(record.get("artifacts")).items() if k not in formats}
@@ -163,6 +164,12 @@ def _no_time(name: str) -> Finding:
         why="what is left of it is set aside for the report",
         fix=f"Run `trainwright export RUN --to {name}`, or raise training.time_budget",
     )
+
+
+def _missing(record: Mapping[str, JsonValue]) -> list[str]:
+    """Texts that meant missing in the data of a run."""
+    given = record.get("missing_values")
+    return [str(text) for text in given] if isinstance(given, list | tuple) else list(MISSING_SPELLINGS)
 
 
 def _golden(folder: RunFolder) -> Path:

@@ -13,6 +13,8 @@ from trainwright.engines._graphs import links
 from trainwright.engines.sklearn._estimators import Estimator
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from trainwright.data.onnx_graph import Graph
 
 
@@ -43,24 +45,23 @@ def add_neighbours(graph: "Graph", X: str, estimator: Estimator) -> str:
     return mean if classify else links.add_values(graph, mean)
 
 
-def _nearest(graph: "Graph", wide: str, kept: "object", count: int) -> str:
+def _nearest(graph: "Graph", wide: str, kept: "np.ndarray", count: int) -> str:
     """Positions of the nearest kept rows, (rows, count)."""
     import numpy as np
 
-    rows = np.asarray(kept)
     own = graph.add("ReduceSumSquare", wide, _one(graph), keepdims=1)
-    product = graph.add("MatMul", wide, graph.constant(rows.T.copy()))
-    theirs = graph.constant((rows**2).sum(axis=1)[None])
+    product = graph.add("MatMul", wide, graph.constant(kept.T.copy()))
+    theirs = graph.constant((kept**2).sum(axis=1)[None])
     doubled = graph.add("Mul", product, graph.constant(np.array(-2.0)))
     squared = graph.add("Add", graph.add("Add", own, doubled), theirs)
     return graph.add_two("TopK", squared, graph.constant(np.array([count])), axis=1, largest=0, sorted=1)[1]
 
 
-def _weights(graph: "Graph", wide: str, kept: "object", nearest: str, *, by_distance: bool) -> str:
+def _weights(graph: "Graph", wide: str, kept: "np.ndarray", nearest: str, *, by_distance: bool) -> str:
     """(rows, count): 1, or 1 / distance; where a neighbour is at distance zero, 1 for those that are and 0 else."""
     import numpy as np
 
-    rows = graph.add("Gather", graph.constant(np.asarray(kept)), nearest, axis=0)  # (rows, k, columns)
+    rows = graph.add("Gather", graph.constant(kept), nearest, axis=0)  # (rows, k, columns)
     difference = graph.add("Sub", rows, graph.add("Unsqueeze", wide, _one(graph)))
     squared = graph.add("ReduceSumSquare", difference, graph.constant(np.array([2])), keepdims=0)
     one, zero = graph.constant(np.array(1.0)), graph.constant(np.array(0.0))

@@ -340,6 +340,7 @@ def _predict_file(export: Export, path: str) -> None:
     columns = {}
     for one in export.facts["inputs"]:
         given = [row.get(one["column"]) for row in rows]
+        given = ["" if v is not None and v.strip() in export.facts["missing"] else v for v in given]
         if rows and given[0] is None:
             raise SystemExit(f"the column {one['column']!r} is required, and {path} does not have it")
         columns[one["column"]] = [_number(v) for v in given] if one["kind"] == "number" else given

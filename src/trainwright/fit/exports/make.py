@@ -44,8 +44,10 @@ class Made:
         return str(self.entry["status"])
 
 
-def delivered_model(native: Path, scorer: Scorer, golden: Golden, target: "Target") -> Delivered:
-    """The delivered model as formats take it."""
+def delivered_model(
+    native: Path, scorer: Scorer, golden: Golden, target: "Target", missing: Sequence[str]
+) -> Delivered:
+    """The delivered model as formats take it; ``missing`` are the texts that meant missing in its data."""
     facts = read_json(native / "scorer.json")
     members = tuple(
         Member(features=features, model=native / f"member-{number}" / "model", rows=golden.matrices[number])
@@ -57,6 +59,7 @@ def delivered_model(native: Path, scorer: Scorer, golden: Golden, target: "Targe
         classes=target.classes,
         members=members,
         holds_code=bool(facts.get("code")),
+        missing=tuple(missing),
     )
 
 
@@ -138,6 +141,7 @@ def _complete(folder: Path, name: str, chosen: Format, written: Written, model: 
         "inputs": inputs_json(written.inputs),
         "features": written.features,
         "classes": list(model.classes),
+        "missing": list(model.missing),
         "task": model.task,
         "runtime": list(written.runtime),
         "allowed": allowed_difference(written.tolerance, golden),

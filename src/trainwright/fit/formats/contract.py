@@ -46,7 +46,7 @@ class Delivered:
     """The model of a finished training, as it lies in ``model/native``; several members are averaged.
 
     ``classes`` are the labels in the order of the probabilities; empty for a regression. ``holds_code``: loading it
-    runs a user's Python code, which the user allowed.
+    runs a user's Python code, which the user allowed. ``missing``: texts that mean missing in a file of rows.
     """
 
     engine: str
@@ -54,6 +54,7 @@ class Delivered:
     classes: tuple[str, ...]
     members: tuple[Member, ...]
     holds_code: bool
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,15 +80,23 @@ def export_run(run: Path, formats: Sequence[str], *, trust_code: bool) -> Export
         rows = read_golden(_golden(folder), scorer)
         _, target = load_schema(folder.data / "schema.json")
         model = delivered_model(folder.model, scorer, rows, target, _missing(record))
-        made = [make_export(name, model, rows, _model(folder) / name) for name in formats]
-        write_parity(_model(folder) / PARITY, digest, {**_known(folder, digest), **{m.name: m.entry for m in made}})
-        others = {k: v for k, v in _mapping(record.get("artifacts")).items() if k not in formats}
-        record["artifacts"] = {**others, **export_artifacts(folder)}
-        record["findings"] = _findings(record, made)
-        write_json(folder.record, record)
-        write_documents(folder.path)
+        made: list[Made] = []
+        try:
+            made += (make_export(name, model, rows, _model(folder) / name) for name in formats)
+        finally:  # what was made before an interruption is written down
+            _note(folder, record, digest, made)
+            write_documents(folder.path)
     _raise_worst(made)
     return ExportResult(run=folder.path, made=tuple(made), artifacts=export_artifacts(folder))
+
+
+def _note(folder: RunFolder, record: dict[str, JsonValue], digest: str, made: Sequence[Made]) -> None:
+    """Write into ``parity.json`` and ``run.json`` what became of these formats."""
+    write_parity(_model(folder) / PARITY, digest, {**_known(folder, digest), **{m.name: m.entry for m in made}})
+    others = {k: v for k, v in _mapping(record.get("artifacts")).items() if k not in {m.name for m in made}}
+    record["artifacts"] = {**others, **export_artifacts(folder)}
+    record["findings"] = _findings(record, made)
+    write_json(folder.record, record)
 
 
 def export_artifacts(folder: RunFolder) -> dict[str, str]:

@@ -4,6 +4,7 @@ It takes what the features give, which lie beside it.
 """
 
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,8 +45,10 @@ def write(model: Delivered, folder: Path) -> Written:
         raise CannotExport("a program for any number of rows is traced with two rows or more, and there is one")
     count = torch.export.Dim("rows")
     try:
-        program = torch.export.export(module, rows, dynamic_shapes=(tuple({0: count} for _ in rows),))
-        torch.export.save(program, os.fspath(folder / _FILE))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of weights that recurrent layers keep twice
+            program = torch.export.export(module, rows, dynamic_shapes=(tuple({0: count} for _ in rows),))
+            torch.export.save(program, os.fspath(folder / _FILE))
     except Exception as error:  # tracing fails in any way
         raise CannotExport(
             f"torch.export cannot trace this network ({type(error).__name__}: {first_line(error)}). Take native"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from trainwright.pipeline import check as check
     from trainwright.pipeline import compare as compare
     from trainwright.pipeline import engines as list_engines
+    from trainwright.pipeline import export as export
     from trainwright.pipeline import families as list_families
     from trainwright.pipeline import init as init
     from trainwright.pipeline import open_model as open_model
@@ -30,6 +31,7 @@ _IN_PIPELINE = {"write_report": "report", "list_families": "families", "list_eng
     for name in (
         "check",
         "compare",
+        "export",
         "init",
         "open_model",
         "predict",
@@ -46,6 +48,7 @@ __all__ = [
     "__version__",
     "check",
     "compare",
+    "export",
     "init",
     "list_engines",
     "list_families",

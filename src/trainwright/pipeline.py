@@ -16,9 +16,10 @@ from trainwright.fit.recorder import Listener
 from trainwright.run.files import write_text
 from trainwright.run.lock import locked
 from trainwright.run.result import RunResult, damaged_result, read_result
-from trainwright.stages import deliver, launch, prepare, searching, training
+from trainwright.stages import deliver, exporting, launch, prepare, searching, training
 from trainwright.stages.reports import (
     CheckReport,
+    ExportResult,
     InitResult,
     PredictResult,
     ReportResult,
@@ -128,6 +129,7 @@ def run_stages(work: Work) -> None:
     else:
         deliver.export_native(work, dataset, plan, prepared, fitted)
     fitted.session.close()
+    exporting.export_formats(work, dataset, plan)
     deliver.evaluate(work, dataset, plan, baselines, folds)
     deliver.write_report(work)
 
@@ -248,6 +250,18 @@ def verify(
     if sign is not None:
         result = replace(result, signed_with=sign_manifest(manifest_folder(folder), sign))
     return result
+
+
+def export(run: str | Path, formats: Sequence[str], *, trust_code: bool = False) -> ExportResult:
+    """Export a finished run's model in other formats, each proved to predict the same, as ``export:`` in a spec does.
+
+    Raises:
+        SpecError: a name is no format, or one that cannot hold this model.
+        VerificationFailed: an export predicts otherwise than the model; it was removed.
+        ResourceMissing: a package is missing.
+        ArtifactRefused: the run is not finished or damaged, or an own model's code is not trusted.
+    """
+    return exporting.export_run(Path(run), formats, trust_code=trust_code)
 
 
 def report(run: str | Path) -> ReportResult:

@@ -8,6 +8,9 @@ from trainwright.report.facts import FileFact
 
 _ROLES: tuple[tuple[str, str, str], ...] = (
     (r"model/native/.*features/.*", "feature_pipeline", "Fitted feature pipeline, part of the model"),
+    (r"model/parity\.json", "export_parity", "Proof that every export predicts the same"),
+    (r"model/(joblib|torchscript)/.*", "unsafe_export", "Export that runs code when loaded; see parity.json"),
+    (r"model/(?!native/)[^/]+/.*", "export", "Export in another format, with golden rows and a loader of its own"),
     (r"model/.*", "model", "Final model for prediction, with hashes of its files"),
     (r"checkpoints/best/.*", "checkpoint", "Best validation checkpoint"),
     (r"checkpoints/last-.*", "checkpoint", "Earlier checkpoint"),

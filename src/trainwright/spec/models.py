@@ -384,7 +384,11 @@ class Spec(Section):
         description="Trackers beside the run's own log: mlflow, wandb, tensorboard; names, or names with options.",
         examples=[["mlflow"]],
     )
-    export: Names = Field(("native",), description="Export formats: native.", examples=[["native"]])
+    export: Names = Field(
+        ("native",),
+        description="Export formats: native, and those that are proved to predict the same (docs/exports.md).",
+        examples=[["native", "onnx"]],
+    )
     handoff: Handoff = Handoff()
 
     @model_validator(mode="before")

@@ -20,7 +20,7 @@ _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
 _IMPORT_PATH = re.compile(r"sklearn(\.[A-Za-z_][A-Za-z0-9_]*)+")
 _FAMILY = re.compile(r"[A-Za-z][A-Za-z0-9_ -]*")
 _FRAMEWORKS = ("auto", "sklearn", "xgboost", "lightgbm", "catboost", "pytorch", "tensorflow")
-_LATER_EXPORTS = ("onnx", "joblib", "torchscript", "skops", "safetensors")
+_HELD_BY_NATIVE = ("skops", "safetensors")
 _KINDS = ("numeric", "categorical", "boolean", "datetime", "text")
 _GROUP_OR_TIME = ("group", "time")
 
@@ -216,10 +216,20 @@ def outputs(loaded: "LoadedSpec") -> Iterator[Mistake]:
             elif not name.strip():
                 yield loaded.mistake(f"{path}.{number}", "the name is empty", "Write a name, or remove it")
             seen.add(name)
-    yield from _available(loaded, "export", spec.export, ("native",), _LATER_EXPORTS)
+    yield from _exports(loaded)
     if "native" not in spec.export:
         what = "the native model is always written: predict and verify need it"
         yield loaded.mistake("export", what, "Write export: [native]", code="missing")
+
+
+def _exports(loaded: "LoadedSpec") -> Iterator[Mistake]:
+    known = ("native", *registry.names("exports"))
+    for number, name in enumerate(loaded.spec.export):
+        if name.lower() in _HELD_BY_NATIVE:
+            what, fix = f"{shown(name)} is how native stores models that need it", "Write native"
+            yield loaded.mistake(f"export.{number}", what, fix, code="unavailable")
+        elif name.strip() and name not in known:
+            yield loaded.mistake(f"export.{number}", f"unknown name {shown(name)}", _choose(name, known))
 
 
 def _available(

@@ -20,6 +20,7 @@ from trainwright.fit.samples import PROMPT, write_samples
 from trainwright.run.files import read_json, write_json, write_text
 from trainwright.run.hashes import sha256_value
 from trainwright.run.manifest import FACTS
+from trainwright.stages.exporting import export_artifacts
 from trainwright.stages.prepare import best_params
 from trainwright.stages.training import baseline_findings
 from trainwright.stages.work import Work
@@ -118,6 +119,7 @@ def write_report(work: Work) -> None:
         "handoff": "handoff",
         "log": "training_log.jsonl",
         "predictions": "predictions",
+        **export_artifacts(work.folder),
     }
     work.record["status"] = "done"
     work.save()

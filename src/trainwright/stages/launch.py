@@ -13,6 +13,7 @@ from trainwright.core.code_files import UNTRUSTED, is_code
 from trainwright.core.errors import ArtifactRefused, SpecError, Stopped
 from trainwright.core.findings import finding_from_json
 from trainwright.core.jsonable import JsonValue, dumps
+from trainwright.fit.exports.judge import judge_exports
 from trainwright.fit.plan import family_of, is_model_code, judge_model, load_family
 from trainwright.fit.recorder import Listener, Recorder
 from trainwright.fit.stop import stop_on_signals
@@ -65,7 +66,7 @@ def load_spec(
         overrides=overrides,
         base=base,
         frames=bool(frames),
-        judges=[judge_model, judge_search, judge_checks],
+        judges=[judge_model, judge_search, judge_checks, judge_exports],
         columns=columns,
         document=document,
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from trainwright.checks.contract import CheckResult
+    from trainwright.fit.exports.make import Made
     from trainwright.fit.plan import Plan
 
 
@@ -105,6 +106,25 @@ class PredictResult:
             "columns": list(self.columns),
             "path": None if self.path is None else str(self.path),
             "findings": [f.to_json() for f in self.findings],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportResult:
+    """Exports of a run that were made and proved; ``artifacts`` lists all that the run has."""
+
+    run: Path
+    made: "tuple[Made, ...]"
+    artifacts: Mapping[str, str]
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """What ``trainwright export --json`` prints."""
+        return {
+            "status": "ok",
+            "run": str(self.run),
+            "exports": {one.name: dict(one.entry) for one in self.made},
+            "artifacts": dict(self.artifacts),
+            "findings": [f.to_json() for one in self.made for f in one.findings],
         }
 
 

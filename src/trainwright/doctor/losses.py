@@ -90,8 +90,10 @@ def stuck(history: History) -> Finding | None:
     lowest = min(value for _, value in points)
     if lowest < (1 - _STUCK_GAIN) * constant or lowest > _EXPLODED * constant:
         return None
-    updates = [series.values[-1] for series in history.layers("update_ratio").values() if series.values]
-    update = median(updates) if updates else None
+    layers = history.layers("update_ratio").values()
+    if any(len(series.values) < 2 for series in layers):
+        return None  # the first step may be that of a warm-up
+    update = median(max(series.values) for series in layers) if layers else None
     code, why, fix = _why_stuck(update)
     return Finding(
         code=code,

@@ -10,7 +10,7 @@ from trainwright.doctor.losses import finite_points
 # best constant prediction, so that they mean the same for every task.
 _GAP = 0.35  # validation above training, at the round that was kept
 _LOST = 0.35  # of what validation had gained at its best, lost again by the end
-_BY_HEART = 0.6  # training loss below this share of the constant's ...
+_BY_HEART = 0.9  # training loss below this share of the constant's ...
 _NOTHING = 0.97  # ... while validation never gets below this
 _UNDERFIT = 0.9  # even the training loss stays above this share of the constant's
 _TOO_GOOD = 0.002
@@ -23,7 +23,7 @@ _SHORT_PATIENCE = 0.1  # of the limit of rounds
 
 def overfitting(history: History) -> Finding | None:
     """Validation far above training at the kept round, or getting worse after its best while training gets better."""
-    loss = _ended(history)
+    loss = _ended(history, known=False)
     if loss is None:
         return None
     kept = loss.kept
@@ -227,9 +227,12 @@ def no_split(history: History) -> Finding | None:
 class _Losses:
     """The loss of both parts of an ended training."""
 
-    def __init__(self, history: History, constant: float, constant_val: float) -> None:
-        self.constant, self.constant_val = constant, constant_val
+    def __init__(self, history: History) -> None:
         self.train, self.val = finite_points(history.of("train_loss")), finite_points(history.of("val_loss"))
+        known = [history.number("constant_loss", part) for part in ("train", "val")]
+        self.known = all(known)
+        self.constant = known[0] or max(value for _, value in self.train[:1])
+        self.constant_val = known[1] or max(value for _, value in self.val[:1])
         self.best_step, self.best = min(self.val, key=lambda point: point[1])
         self.lowest_train = min(value for _, value in self.train)
         kept = history.number("selected")
@@ -242,12 +245,13 @@ class _Losses:
         return min(self.train, key=lambda point: abs(point[0] - step))[1]
 
 
-def _ended(history: History) -> _Losses | None:
-    constant, constant_val = history.number("constant_loss", "train"), history.number("constant_loss", "val")
+def _ended(history: History, *, known: bool = True) -> _Losses | None:
+    """The losses of a training that has ended; where that of a constant is not ``known``, the first stands for it."""
     both = finite_points(history.of("train_loss")) and finite_points(history.of("val_loss"))
-    if not both or not history.text("reason") or not constant or not constant_val:
+    if not both or not history.text("reason"):
         return None
-    return _Losses(history, constant, constant_val)
+    losses = _Losses(history)
+    return losses if losses.known or (not known and losses.constant > 0 and losses.constant_val > 0) else None
 
 
 def _finding(

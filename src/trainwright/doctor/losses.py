@@ -10,6 +10,7 @@ from trainwright.doctor.history import History, Series
 # Every number below is an assumption that benchmarks/clinic.py was the measure of: chosen on one half of its runs,
 # reported on the other.
 _EXPLODED = 3.0  # times the loss of the best constant prediction
+_FAR = 10.0  # times that of the best constant, where the steps of a whole unit are averaged with the first ones
 _FELL_OFF = 10.0  # times its own lowest value, where no constant is known
 _SPIKE = 4.0  # times the median of the units before
 _BEFORE = 5  # units a spike is compared with
@@ -43,6 +44,9 @@ def non_finite(history: History) -> Finding | None:
 
 def exploding(history: History) -> Finding | None:
     """A training loss far above that of the best constant prediction, or far above its own lowest value."""
+    far = _far_from_start(history)
+    if far is not None:
+        return far
     constant = history.number("constant_loss", "train")
     name = "train_loss" if constant and history.of("train_loss").values else "objective"
     series, lowest = history.of(name), math.inf
@@ -60,6 +64,24 @@ def exploding(history: History) -> Finding | None:
                 evidence={"step": step, "value": value, "constant": constant, "lowest": _or_none(lowest)},
             )
         lowest = min(lowest, value)
+    return None
+
+
+def _far_from_start(history: History) -> Finding | None:
+    """The mean loss of a whole unit far above a constant's, in the optimiser's own scale."""
+    constant = history.number("constant_loss", "objective")
+    for step, value in finite_points(history.of("objective")):
+        if constant and value > _FAR * constant:
+            return Finding(
+                code="doctor.loss_exploding",
+                severity=Severity.ERROR,
+                where=history.text("stage"),
+                what=f"the training loss is {value:.4g} at {_at(history, step)}, against {constant:.4g} for the best "
+                "constant",
+                why="Steps are so long that they lead away from the minimum: the learning rate is too high",
+                fix="Lower the learning rate, or set training.clip_norm",
+                evidence={"step": step, "value": value, "constant": constant},
+            )
     return None
 
 

@@ -254,6 +254,8 @@ class _Loop:
             self.saver.look()
             self._listen(unit)
             progress = replace(progress, rounds=unit.rounds, step=unit.step, units=progress.units + 1)
+            if self.repairing is not None:
+                progress = self.repairing.filled(progress)
             progress, back = self._looked_at(progress, unit)
             if back:
                 self._saved_after_repair(progress)

@@ -9,6 +9,8 @@ name                       values
 ``val_loss``               the same loss on validation rows
 ``train.<metric>``         a metric on training rows; the name tells its direction, see `higher_is_better`
 ``val.<metric>``           the same on validation rows
+``engine.val_loss``        the engine's own, in its own scale (``engine.train_loss`` alike); stands for ``val_loss``
+                           where nothing is evaluated
 ``learning_rate``          the rate of the last step of a unit
 ``gradient_norm``          length of the whole gradient before clipping, mean over the steps of a unit
 ``skipped_steps``          steps of a unit that were left out because they were not finite
@@ -43,6 +45,8 @@ from trainwright.core.metrics.definitions import BY_NAME
 
 _LOSSES = ("log_loss", "rmse", "nats_per_character")  # of our own evaluations: the loss of each kind of task
 _RENAMED = {"loss": "objective", "grad_norm": "gradient_norm", "lr": "learning_rate"}
+_OWN_SCALE = {"train_loss": "engine.train_loss", "val_loss": "engine.val_loss"}
+"""An engine's own losses may be in another scale (a squared error) than those that are evaluated."""
 _RISING = ("acc", "auc", "f1", "r2", "score", "precision", "recall", "map", "iou", "dice", "bleu", "rouge", "mcc")
 
 
@@ -148,11 +152,11 @@ class Growing:
         at = step + inside / (inside + 1)
         self._put("unit_seconds", at, event.get("seconds"))
         for name, value in _mapping(event.get("values")).items():
-            self._put(_RENAMED.get(name, name), at, value)
+            self._put(_RENAMED.get(name, _OWN_SCALE.get(name, name)), at, value)
         for name, values in _mapping(event.get("curves")).items():
             if isinstance(values, list | tuple):
                 for offset, value in enumerate(reversed(values)):
-                    self._put(name, step - offset, value)
+                    self._put(_OWN_SCALE.get(name, name), step - offset, value)
         for layer, numbers in _mapping(event.get("statistics")).items():
             for name, value in _mapping(numbers).items():
                 self._put(f"layer.{layer}.{name}", at, value)
@@ -176,6 +180,9 @@ class Growing:
         for name, points in self._points.items():
             steps = tuple(sorted(points))
             series[name] = Series(steps, tuple(points[step] for step in steps))
+        for name, own in _OWN_SCALE.items():
+            if name not in series and own in series:
+                series[name] = series[own]
         return History(series, dict(self._facts))
 
     def _put(self, name: str, at: float, value: object) -> None:

@@ -16,6 +16,7 @@ _SPIKE = 4.0  # times the median of the units before
 _BEFORE = 5  # units a spike is compared with
 _STUCK_UNITS = 5  # evaluations before a training may be called stuck
 _STUCK_GAIN = 0.02  # of the constant's loss: less than this is no progress
+_DESCENT = 0.1  # of the first value: an objective that fell as much is on its way
 _SLOW_UPDATE, _WILD_UPDATE = 1e-4, 0.1
 """A step that changes the weights by less than a ten-thousandth, or by more than a tenth, of their length. A
 thousandth is the usual advice (Karpathy, "A Recipe for Training Neural Networks" and cs231n's notes)."""
@@ -110,7 +111,7 @@ def stuck(history: History) -> Finding | None:
     if not constant or len(points) < 2 or points[-1][0] - points[0][0] < _STUCK_UNITS - 1:
         return None
     lowest = min(value for _, value in points)
-    if lowest < (1 - _STUCK_GAIN) * constant or lowest > _EXPLODED * constant:
+    if lowest < (1 - _STUCK_GAIN) * constant or lowest > _EXPLODED * constant or _descends(history):
         return None
     layers = history.layers("update_ratio").values()
     if any(len(series.values) < 2 for series in layers):
@@ -127,6 +128,12 @@ def stuck(history: History) -> Finding | None:
         fix=fix,
         evidence={"step": points[-1][0], "lowest": lowest, "constant": constant, "update_ratio": update},
     )
+
+
+def _descends(history: History) -> bool:
+    """Whether the optimiser's own loss falls, which shows earlier than a loss that is looked at now and then."""
+    values = [value for _, value in finite_points(history.of("objective"))]
+    return len(values) > 1 and values[-1] < (1 - _DESCENT) * values[0]
 
 
 def _why_stuck(update: float | None) -> tuple[str, str, str]:

@@ -44,7 +44,7 @@ _NETWORK: Mapping[str, JsonValue] = {
     "numeric_embedding": "none",
     "label_smoothing": 0.0,
     "weight_decay": 0.0,
-    "learning_rate": 0.003,
+    "learning_rate": 0.02,
     "batch_size": 32,
 }
 
@@ -285,14 +285,14 @@ _BOOST = {"learning_rate": 0.1}
 def sick() -> list[Case]:
     """Trainings with one thing broken."""
     cases = [
-        Case(name=f"rate x1000: {d}", data=d, params=_net(learning_rate=3.0), expected=_RATE, healthy_as=f"mlp: {d}")
+        Case(name=f"rate x1000: {d}", data=d, params=_net(learning_rate=20.0), expected=_RATE, healthy_as=f"mlp: {d}")
         for d in ("breast_cancer", "digits", "diabetes", "wine")
     ]
     cases += [
         Case(
             name=f"rate /1000: {d}",
             data=d,
-            params=_net(learning_rate=3e-6),
+            params=_net(learning_rate=2e-5),
             rounds=40,
             expected=_SLOW,
             healthy_as=f"mlp: {d}",
@@ -385,7 +385,7 @@ def sick() -> list[Case]:
             name=f"half of the labels drawn: {d}",
             data=d,
             broken=_flipped(0.5),
-            params=_net(hidden_sizes=[128, 128], learning_rate=0.01),
+            params=_net(hidden_sizes=[128, 128]),
             rounds=50,
             patience=0,
             expected=(*_OVER, "doctor.miscalibrated"),
@@ -469,7 +469,7 @@ def healthy() -> list[Case]:
     sets = ("breast_cancer", "digits", "diabetes", "wine", "iris")
     cases = [Case(name=f"mlp: {d}", data=d, rounds=40) for d in sets]
     cases += [Case(name=f"own: {d}", data=d, family="own") for d in sets[:3]]
-    cases += [Case(name=f"mlp, wider: {d}", data=d, params=_net(hidden_sizes=[128], learning_rate=0.001)) for d in sets]
+    cases += [Case(name=f"mlp, wider: {d}", data=d, params=_net(hidden_sizes=[128])) for d in sets]
     cases += [
         Case(
             name=f"mlp as the family has it: {d}",
@@ -488,8 +488,8 @@ def healthy() -> list[Case]:
         Case(
             name=f"sgd: {d}",
             data=d,
-            params=_net(learning_rate=0.02),
-            recipe={"optimizer": {"name": "sgd", "lr": 0.02, "momentum": 0.9}, "scheduler": {"name": "cosine"}},
+            params=_net(learning_rate=0.2),
+            recipe={"optimizer": {"name": "sgd", "lr": 0.2, "momentum": 0.9}, "scheduler": {"name": "cosine"}},
             rounds=30,
         )
         for d in ("breast_cancer", "digits", "wine")

@@ -9,7 +9,7 @@ from trainwright.doctor.losses import finite_points
 # Assumptions, measured with benchmarks/clinic.py as those of `losses`. Losses are compared in units of the loss of the
 # best constant prediction, so that they mean the same for every task.
 _GAP = 0.35  # validation above training, at the round that was kept
-_LOST = 0.35  # of what validation had gained at its best, lost again by the end
+_LOST = 0.5  # of what validation had gained at its best, lost again by the end
 _BY_HEART = 0.9  # training loss below this share of the constant's ...
 _NOTHING = 0.97  # ... while validation never gets below this
 _UNDERFIT = 0.9  # even the training loss stays above this share of the constant's
@@ -164,7 +164,8 @@ def schedule_too_short(history: History) -> Finding | None:
     if not history.text("reason") or len(rates.values) < 2 * _FEW_UNITS or len(points) < _FEW_UNITS:
         return None
     peak = max(rates.values)
-    cold = next((s for s, r in zip(rates.steps, rates.values, strict=True) if 0 < r < _COOLED * peak), None)
+    warm = max(s for s, r in zip(rates.steps, rates.values, strict=True) if r >= _COOLED * peak)
+    cold = next((s for s in rates.steps if s > warm), None)  # it stays low from here on: schedules go in waves, too
     if cold is None or cold > 0.6 * rates.steps[-1] or cold > points[-1][0]:
         return None
     start = max(points[0][1], history.number("constant_loss", "train") or points[0][1])

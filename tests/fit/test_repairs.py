@@ -137,7 +137,7 @@ def test_a_rate_under_which_nothing_moves_is_raised(tmp_path: Path) -> None:
     patient = Patient(COLD, tmp_path)
     fitted = patient.train()
     assert fitted.repairs
-    assert (fitted.repairs[0].values, fitted.repairs[0].back) == ({"measure": True}, False)
+    assert (fitted.repairs[0].values, fitted.repairs[0].back) == ({"measure": True}, True)
     assert fitted.progress.best_value is not None
     assert fitted.progress.best_value < 0.7
 

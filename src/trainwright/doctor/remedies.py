@@ -16,6 +16,7 @@ EASE = 0.5  # the same for a rate that carried a training for a while (assumptio
 RAISE = 10.0
 """What a rate is multiplied with under which nothing moves, after a range test. Its sign is an update of less than a
 tenth of the usual one (`trainwright.doctor.losses`), so the raised rate is the usual one at most."""
+_TOO_FAST = ("doctor.non_finite", "doctor.loss_exploding", "doctor.rate_too_high")
 _FEW = 0.1  # of the rows looked at: where more are broken, the weights are the likelier cause (assumption)
 
 
@@ -83,12 +84,12 @@ def _for(finding: Finding, policy: Policy, done: Sequence[Remedy], *, learned: b
         remedy = Remedy(symptom=code, action="skip_rows", values={"rows": rows}, back=bool(evidence.get("spoiled")))
         if _allowed(remedy, policy, done):
             return remedy
-    if code in ("doctor.non_finite", "doctor.loss_exploding", "doctor.rate_too_high"):
+    if code in _TOO_FAST:
         values: Mapping[str, JsonValue] = {"factor": EASE} if learned else _rate(LOWER, done)
         return Remedy(symptom=code, action="learning_rate", values=values, back=True)
-    lowered = any(d.action == "learning_rate" and d.back for d in done)
-    if code == "doctor.rate_too_low" and not lowered:
-        return Remedy(symptom=code, action="learning_rate", values=_rate(RAISE, done))
+    lowered = any(d.action == "learning_rate" and d.symptom in _TOO_FAST for d in done)
+    if code == "doctor.rate_too_low" and not lowered:  # nothing is lost by going back: nothing was learned
+        return Remedy(symptom=code, action="learning_rate", values=_rate(RAISE, done), back=True)
     usual = evidence.get("usual")
     if code == "doctor.exploding_gradients" and isinstance(usual, int | float) and usual > 0:
         return Remedy(symptom=code, action="clip_norm", values={"norm": float(usual)})

@@ -102,7 +102,7 @@ class Judge:
 
     def constants(self) -> "dict[str, JsonValue]":
         """Facts for the doctor: the loss of the best constant on each part, the share of the largest class."""
-        if not self._signs or self._job.task is Task.LANGUAGE:
+        if self._job.task is Task.LANGUAGE:
             return {}
         parts = {"train": self._job.train.y} | ({"val": self._job.val.y} if self._job.val else {})
         losses: dict[str, JsonValue] = {name: _constant_loss(y, self._job.num_classes) for name, y in parts.items()}

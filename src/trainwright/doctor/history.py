@@ -37,7 +37,7 @@ Facts that symptoms know: ``stage``, ``engine``, ``family``, ``task``, ``unit``,
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from trainwright.core.events import Evaluated, Event, Finished, Repaired, Started, Trained
 from trainwright.core.jsonable import JsonValue
@@ -111,10 +111,10 @@ def history_of(events: Iterable[Event | Mapping[str, JsonValue]], stage: str = "
 
 
 class Growing:
-    """A history that takes in one event after the other."""
+    """A history that takes in one event after the other; ``only`` are the beginnings of the names it keeps."""
 
-    def __init__(self, stage: str) -> None:
-        self._stage, self._inside = stage, False
+    def __init__(self, stage: str, *, only: tuple[str, ...] = ("",)) -> None:
+        self._stage, self._inside, self._only = stage, False, only
         self._points: dict[str, dict[float, float]] = {}
         self._facts: dict[str, JsonValue] = {}
 
@@ -142,9 +142,11 @@ class Growing:
             self._inside = False
 
     def event(self, event: Event) -> None:
-        """Take in an event of this process."""
-        if isinstance(event.body, Started | Trained | Evaluated | Repaired | Finished):
-            self.see(event.to_json())
+        """Take in an event of this process, without the way through JSON."""
+        body = event.body
+        if isinstance(body, Started | Trained | Evaluated | Repaired | Finished):
+            values = {one.name: getattr(body, one.name) for one in fields(body)}
+            self.see({"event": type(body).__name__.lower(), "step": event.step, **values})
 
     def trained(self, step: float, event: Mapping[str, JsonValue]) -> None:
         """Numbers of a unit."""
@@ -186,7 +188,7 @@ class Growing:
         return History(series, dict(self._facts))
 
     def _put(self, name: str, at: float, value: object) -> None:
-        number = _number(value)
+        number = _number(value) if name.startswith(self._only) else None
         if number is not None:
             self._points.setdefault(name, {})[at] = number
 

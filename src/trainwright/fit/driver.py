@@ -29,7 +29,7 @@ from trainwright.engines.contract import Job, Session, Unit, findings_of
 from trainwright.fit.judge import Judge
 from trainwright.fit.progress import Applied, Progress, progress_from, with_outcome
 from trainwright.fit.recorder import Recorder
-from trainwright.fit.repairing import Repairing, Treated
+from trainwright.fit.repairing import WATCHED, Repairing, Treated
 from trainwright.fit.saving import Saver
 from trainwright.fit.stop import StopRequest
 from trainwright.fit.tail import Tail
@@ -186,7 +186,7 @@ class _Chart:
     """What the doctor knows: the whole training, and what happened since the last repair."""
 
     def __init__(self, stage: str) -> None:
-        self.whole, self.since = Growing(stage), Growing(stage)
+        self.whole, self.since = Growing(stage), Growing(stage, only=WATCHED)
 
     def __call__(self, event: Event) -> None:
         self.whole.event(event)

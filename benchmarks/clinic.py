@@ -22,7 +22,7 @@ from trainwright.core.events import Evaluated, Event
 from trainwright.doctor import layers, losses
 from trainwright.doctor.examine import examine
 from trainwright.doctor.history import Growing
-from trainwright.fit.repairing import WATCHED
+from trainwright.fit.chart import WATCHED
 
 _TIMES = 5  # a doctor's part takes milliseconds
 

@@ -469,7 +469,7 @@ def healthy() -> list[Case]:
     sets = ("breast_cancer", "digits", "diabetes", "wine", "iris")
     cases = [Case(name=f"mlp: {d}", data=d, rounds=40) for d in sets]
     cases += [Case(name=f"own: {d}", data=d, family="own") for d in sets[:3]]
-    cases += [Case(name=f"mlp, wider: {d}", data=d, params=_net(hidden_sizes=[128])) for d in sets]
+    cases += [Case(name=f"mlp, wider: {d}", data=d, params=_net(hidden_sizes=[128]), rounds=40) for d in sets]
     cases += [
         Case(
             name=f"mlp as the family has it: {d}",

@@ -18,6 +18,7 @@ _STILL_GAINING = 0.02  # share of the whole improvement in the last tenth (twice
 _FEW_UNITS = 5
 _COOLED = 0.05  # of the highest rate
 _FLAT = 0.01
+_FALLING = 0.05  # of all that was gained came in the last third before the rate was gone
 _SHORT_PATIENCE = 0.1  # of the limit of rounds
 
 
@@ -137,7 +138,8 @@ def rounds_too_few(history: History) -> Finding | None:
 
 def stopped_too_early(history: History) -> Finding | None:
     """Early stopping ended a training whose loss was still falling underneath its noise."""
-    points, train = finite_points(history.of("val_loss")), finite_points(history.of("train_loss"))
+    points, train = finite_points(history.of("val_loss")), finite_points(history.of("objective"))
+    train = train or finite_points(history.of("train_loss"))
     patience, limit = history.number("patience"), history.number("rounds_limit")
     if history.text("reason") != "early_stopping" or not patience or not limit or len(points) < 2 or len(train) < 2:
         return None
@@ -160,7 +162,7 @@ def stopped_too_early(history: History) -> Finding | None:
 
 def schedule_too_short(history: History) -> Finding | None:
     """The rate fell to nothing long before the end, while the loss was still falling."""
-    rates, points = history.of("learning_rate"), finite_points(history.of("train_loss"))
+    rates, points = history.of("learning_rate"), finite_points(history.of("val_loss"))
     if not history.text("reason") or len(rates.values) < 2 * _FEW_UNITS or len(points) < _FEW_UNITS:
         return None
     peak = max(rates.values)
@@ -168,17 +170,20 @@ def schedule_too_short(history: History) -> Finding | None:
     cold = next((s for s in rates.steps if s > warm), None)  # it stays low from here on: schedules go in waves, too
     if cold is None or cold > 0.6 * rates.steps[-1] or cold > points[-1][0]:
         return None
-    start = max(points[0][1], history.number("constant_loss", "train") or points[0][1])
+    start = points[0][1]
     then = min((v for s, v in points if s <= cold), default=start)
     earlier = min((v for s, v in points if s <= 0.7 * cold), default=start)
     after = min(v for _, v in points)
-    if earlier - then < 0.02 * start or then - after > 0.5 * (earlier - then) * (rates.steps[-1] - cold) / cold:
+    if (
+        earlier - then < _FALLING * (start - then)
+        or then - after > 0.5 * (earlier - then) * (rates.steps[-1] - cold) / cold
+    ):
         return None
     return _finding(
         history,
         "doctor.schedule_too_short",
         f"the learning rate fell below {_COOLED:.0%} of its highest value at {cold:g} of {rates.steps[-1]:g}, when the "
-        "training loss was still falling",
+        "loss was still falling",
         "A schedule that ends, or a plateau rule that cuts, too soon: the rounds after it teach nothing",
         "Give the schedule the length of the training, or raise training.scheduler.patience",
         {"cold_at": cold, "rounds": rates.steps[-1]},

@@ -23,9 +23,6 @@ from trainwright.fit.recorder import Recorder
 from trainwright.fit.saving import Saver
 from trainwright.run.checkpoints import read_checkpoint
 
-WATCHED = ("objective", "train_loss", "gradient_norm", "unit_seconds", "layer.")
-"""What the symptoms that have a remedy look at."""
-
 _OFTEN = 20  # units after each of which the doctor looks; later at every twentieth part of them
 
 

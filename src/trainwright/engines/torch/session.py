@@ -485,7 +485,7 @@ class TorchSession:
         self._lr = None if rate is None else float(rate)
         self._clip_norm = None if clip is None else float(clip)
         self._repaired = float(document["repaired"])
-        self._skipped, self._order = [int(row) for row in document["skipped"]], None
+        self._skipped, self._order = [int(row) for row in document.get("skipped", [])], None
         self._epoch, self._step, self._epoch_seconds = epoch, step, math.nan
 
     def _identity(self) -> dict[str, JsonValue]:

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from trainwright.pipeline import check as check
     from trainwright.pipeline import compare as compare
     from trainwright.pipeline import engines as list_engines
+    from trainwright.pipeline import export as export
     from trainwright.pipeline import families as list_families
     from trainwright.pipeline import init as init
+    from trainwright.pipeline import open_model as open_model
     from trainwright.pipeline import predict as predict
     from trainwright.pipeline import report as write_report
     from trainwright.pipeline import resume as resume
@@ -20,26 +22,44 @@ if TYPE_CHECKING:
     from trainwright.pipeline import schema as schema
     from trainwright.pipeline import search_worker as search_worker
     from trainwright.pipeline import train as train
+    from trainwright.pipeline import verify as verify
 
 __version__ = "0.1.0"
 
 _IN_PIPELINE = {"write_report": "report", "list_families": "families", "list_engines": "engines"} | {
-    name: name for name in ("check", "compare", "init", "predict", "resume", "runs", "schema", "search_worker", "train")
+    name: name
+    for name in (
+        "check",
+        "compare",
+        "export",
+        "init",
+        "open_model",
+        "predict",
+        "resume",
+        "runs",
+        "schema",
+        "search_worker",
+        "train",
+        "verify",
+    )
 }
 
 __all__ = [
     "__version__",
     "check",
     "compare",
+    "export",
     "init",
     "list_engines",
     "list_families",
+    "open_model",
     "predict",
     "resume",
     "runs",
     "schema",
     "search_worker",
     "train",
+    "verify",
     "write_report",
 ]
 

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -15,21 +16,25 @@ from trainwright.fit.recorder import Listener
 from trainwright.run.files import write_text
 from trainwright.run.lock import locked
 from trainwright.run.result import RunResult, damaged_result, read_result
-from trainwright.stages import deliver, launch, prepare, searching, training
+from trainwright.stages import deliver, exporting, launch, prepare, searching, training
 from trainwright.stages.reports import (
     CheckReport,
+    ExportResult,
     InitResult,
     PredictResult,
     ReportResult,
     RunsList,
     SearchWorkerResult,
+    VerifyResult,
 )
+from trainwright.stages.tracking import tracked
 from trainwright.stages.work import Work
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from trainwright.report.compare import Comparison
+    from trainwright.stages.scoring import OpenModel
 
 SpecSource: TypeAlias = str | Path | Mapping[str, object]
 
@@ -53,9 +58,13 @@ def train(
         TrainwrightError: with the exit code of the command as ``exit_code``.
     """
     frames = _frames(train, val, test)
-    with launch.new_run(
-        spec, overrides=overrides, root=out or Path("runs"), frames=frames, trust_code=trust_code, listener=listener
-    ) as work:
+    root = out or Path("runs")
+    with (
+        launch.new_run(
+            spec, overrides=overrides, root=root, frames=frames, trust_code=trust_code, listener=listener
+        ) as work,
+        tracked(work),
+    ):
         run_stages(work)
     return read_result(work.folder.path)
 
@@ -73,7 +82,10 @@ def resume(
     found = read_result(Path(run))
     if found.status == "done" and found.record.get("finished"):  # without its end it was killed over its documents
         return found
-    with launch.old_run(Path(run), trust_code=trust_code, listener=listener, processes=processes) as work:
+    with (
+        launch.old_run(Path(run), trust_code=trust_code, listener=listener, processes=processes) as work,
+        tracked(work),
+    ):
         run_stages(work)
     return read_result(Path(run))
 
@@ -119,6 +131,7 @@ def run_stages(work: Work) -> None:
     else:
         deliver.export_native(work, dataset, plan, prepared, fitted)
     fitted.session.close()
+    exporting.export_formats(work, dataset, plan)
     deliver.evaluate(work, dataset, plan, baselines, folds)
     deliver.write_report(work)
 
@@ -182,7 +195,7 @@ def predict(
     trust_code: bool = False,
     listener: Listener | None = None,
 ) -> PredictResult:
-    """Score rows with the delivered model: columns checked, preprocessing included, one row out per row in.
+    """Score rows with the delivered model of a run or a hand-off alone: columns checked, one row out per row in.
 
     Raises:
         ArtifactRefused: the model is damaged or not finished, or an own model's code is not trusted.
@@ -191,6 +204,66 @@ def predict(
     from trainwright.stages.scoring import score_rows
 
     return score_rows(Path(run), data, out=out, trust_code=trust_code)
+
+
+def open_model(run: str | Path, *, trust_code: bool = False) -> "OpenModel":
+    """Load the delivered model of a run or a hand-off alone, to score frames with ``predict(frame)``.
+
+    Raises:
+        ArtifactRefused: the model is damaged or not finished, or an own model's code is not trusted.
+    """
+    from trainwright.stages.scoring import open_model as load
+
+    return load(Path(run), trust_code=trust_code)
+
+
+def verify(
+    run: str | Path,
+    *,
+    retrain: bool = False,
+    out: Path | None = None,
+    key: Path | None = None,
+    sign: Path | None = None,
+    trust_code: bool = False,
+    listener: Listener | None = None,
+) -> VerifyResult:
+    """Check every hash of a run folder, or of a hand-off folder alone; with ``retrain`` also train again and compare.
+
+    The repetition is trained from ``resolved.yaml`` in a folder of its own, kept below ``out`` if given. ``key``
+    is a public key that must have signed the manifest; ``sign`` a private key to sign it with, once all is well.
+
+    Raises:
+        VerificationFailed: files or results differ; ``findings`` names each.
+        ArtifactRefused: there is nothing to verify, a record is damaged, or a signature does not hold.
+    """
+    from trainwright.run.manifest import manifest_folder
+    from trainwright.run.signing import sign as sign_manifest
+    from trainwright.stages import verifying
+
+    folder = Path(run)
+    result = verifying.verify_folder(folder, key=key)
+    if retrain:
+        with tempfile.TemporaryDirectory(prefix="trainwright-verify-") as scratch:
+            root = out or Path(scratch)
+            with verifying.repeating(folder, root=root, trust_code=trust_code, listener=listener) as work:
+                run_stages(work)
+            again = verifying.compare(folder, work.folder.path, kept=out is not None)
+        result = replace(result, retrain=again)
+    if sign is not None:
+        result = replace(result, signed_with=sign_manifest(manifest_folder(folder), sign))
+    return result
+
+
+def export(run: str | Path, formats: Sequence[str], *, trust_code: bool = False) -> ExportResult:
+    """Export a finished run's model in other formats, each proved to predict the same, as ``export:`` in a spec does.
+
+    Raises:
+        SpecError: a name is no format, or one that cannot hold this model.
+        VerificationFailed: an export predicts otherwise than the model; it was removed.
+        ResourceMissing: a package is missing.
+        ArtifactRefused: the run is not finished or damaged, or an own model's code is not trusted.
+    """
+    return exporting.export_run(Path(run), formats, trust_code=trust_code)
 
 
 def report(run: str | Path) -> ReportResult:

@@ -133,6 +133,7 @@ class PredictAnswer:
 
     def __init__(self, frame: "pd.DataFrame", path: Path | None) -> None:
         self.frame = frame
+        self.rows = len(frame)
         self.path = path
 
     def to_json(self) -> dict[str, object]:

@@ -216,7 +216,7 @@ def assert_whole(run: Path) -> None:
     assert_nothing_torn(run)
     assert events(run)[-1]["event"] in ("finished", "found")
     assert_manifest(run)
-    left = [p.relative_to(run).as_posix() for p in run.rglob(".*") if p.name != ".lock"]
+    left = [p.relative_to(run).as_posix() for p in run.rglob(".*") if p.name not in (".lock", ".tracking")]
     assert left == [], "temporary files"
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table is read by its lines
 """Whatever the bytes, a spec loads or ends in a SpecError, soon."""
 
 import random
@@ -122,3 +123,19 @@ def test_a_plain_scalar_means_itself(value: str | float | bool | None) -> None:
 @given(seconds=st.floats(min_value=1e-9, max_value=1e12))
 def test_a_duration_reads_back(seconds: float) -> None:
     assert Duration.parse(duration_text(Duration(seconds))) == Duration(seconds)
+
+
+DOCUMENT_PIECES = [
+    *("# Plan\n", "## Architecture\n", "**Baselines**\n", "Training Strategy\n---\n", "## Search space\n", "\n", "```\n", "text\n"),
+    *("```yaml\n", "```json\n", "   ```yaml\n", "~~~\n", "model_type: lightgbm\n", "- knn\n", "a: &x [*x]\n", "rounds: 3\n", "<!--\n"),
+    *("parameters: {a: 1}\n", "learning_rate: {min: 1, max: 2}\n", "target: y\n", "task: [1]\n", "data: {split: 3}\n", "-->\n", "\0"),
+    *("training: {rounds: {a: 1}}\n", "hyperparameter_search: {search_space: 3}\n", "baselines: {}\n", "[]\n", "{a: {b: \n"),
+]  # fmt: skip
+
+
+@fuzz
+@given(pieces=st.lists(st.sampled_from(DOCUMENT_PIECES), max_size=25))
+def test_any_document(spec_path: Path, pieces: list[str]) -> None:
+    folder = spec_path.parent
+    (folder / "plan.md").write_text("".join(pieces))
+    attempt(folder / "planned.yaml", b"architecture: {artifact: plan.md}\ndata: {target: y}\n")

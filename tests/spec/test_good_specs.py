@@ -76,6 +76,8 @@ GOOD = {
     "grid": DATA + "hyperparameter_search: {method: grid, search_space: {a: {low: 1, high: 9, int: true, log: true}}}\n",
     "lifted check": DATA + "checks: {overfit_batch: false}\n",
     "tracking": DATA + "tracking: [jsonl]\n",
+    "tracking names": DATA + "tracking: [mlflow]\n",
+    "tracking options": DATA + "tracking: {MLflow: {uri: 'http://h:5000', register: m}, wandb: null, tensorboard: {}}\n",
     "cross validation": DATA + "cross_validation: {folds: 10, strategy: stratified, final: ensemble}\n",
     "free parameters": DATA + "architecture: {architecture_spec: {a: [1, 2], b: {c: .inf}, token_pattern: x}}\n",
 }  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from trainwright.apps import progress
-from trainwright.apps.answer import Answer, JsonFlag, RunPath, TrustFlag, examples, surroundings
+from trainwright.apps.answer import Answer, JsonFlag, TrustFlag, examples, surroundings
 from trainwright.apps.failures import say_findings
 from trainwright.apps.screen import Screen
 
@@ -15,17 +15,22 @@ _FINDINGS_SHOWN = 8
 
 def predict_command(
     context: typer.Context,
-    run: RunPath,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a handoff folder alone.")],
     data: Annotated[
         str, typer.Argument(metavar="DATA", help="Rows or images to score, in any format that can be trained on.")
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help=".csv or .parquet; else CSV goes to the screen.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help=".csv, .parquet or .jsonl; else CSV goes to the screen."),
     ] = None,
     trust_code: TrustFlag = False,
     json: JsonFlag = False,
 ) -> Answer:
-    """Score new rows, one prediction a row in the order of the input."""
+    """Score new rows, one prediction a row in the order of the input.
+
+    Columns are matched by name against those of training: missing ones and other kinds are refused, extra ones and
+    unseen categories are counted, drift is told. Files of any size are read block by block.
+    """
     from trainwright import pipeline
 
     around = surroundings(context)
@@ -38,7 +43,7 @@ def predict_command(
             screen.raw(result.frame.to_csv(index=False))
             return
         say_findings(screen, result.findings, limit=_FINDINGS_SHOWN)
-        screen.say(("✓ ", "green"), f"{len(result.frame):,} predictions in ", (str(result.path), "bold"))
+        screen.say(("✓ ", "green"), f"{result.rows:,} predictions in ", (str(result.path), "bold"))
 
     return Answer(value=result.to_json(), render=render)
 

@@ -19,6 +19,7 @@ FEWEST, TOKENS = 16, 2  # at least a batch or two; tokens that cost about as muc
 ROUNDS, LONGER = 5, 5  # rounds of the shorter fit, and times more of the longer one
 SECONDS = 20.0  # budget of each timed fit
 USEFUL_ROUNDS = 10  # fewer rounds make no model worth having (assumption)
+USEFUL_EPOCHS = 2  # the same of a network: a decoder beats 5-grams on a megabyte after two (measured)
 EPOCHS = 2  # of the first fit of a network
 SLOW = 0.2  # seconds of that fit from which a network's start, some 20 ms, can be left out
 MAX_POWER = 3.0  # seconds grow as rows to this power at most (kernel methods: 2 to 3)
@@ -50,7 +51,7 @@ def forecast(job: Job, clock: Clock) -> Forecast:
     small, large = _per_round(job, few, clock), _per_round(job, many, clock)
     power = _power(job, few, many, small, large)
     a_round = large.round_s * (job.train.rows / len(many)) ** power
-    fewest = min(job.plan.rounds, USEFUL_ROUNDS)
+    fewest = min(job.plan.rounds, USEFUL_EPOCHS if epochs else USEFUL_ROUNDS)
     start = large.start_s
     measured = f"{len(many):,} rows: {large.round_s:.2g} s a {job.plan.unit}, growing as rows^{power:.1f}"
     return Forecast(at_most=start + a_round * job.plan.rounds, at_least=start + a_round * fewest, measured=measured)
@@ -60,7 +61,7 @@ def _of_epochs(job: Job, rows: int, epoch_s: float) -> Forecast:
     a_round = epoch_s * max(job.train.rows / rows, 1.0)
     return Forecast(
         at_most=a_round * job.plan.rounds,
-        at_least=a_round * min(job.plan.rounds, USEFUL_ROUNDS),
+        at_least=a_round * min(job.plan.rounds, USEFUL_EPOCHS),
         measured=f"{rows:,} rows: {epoch_s:.2g} s an epoch, growing as rows^1.0",
     )
 

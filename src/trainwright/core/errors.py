@@ -42,6 +42,10 @@ class SpecError(TrainwrightError):
         self.places = tuple(places)
 
 
+class CannotExport(SpecError):
+    """A model cannot be written in an export format; the message says why, and what to take instead."""
+
+
 class DataRefused(TrainwrightError):
     """A data guardrail says no: a leak, a broken target, too few rows."""
 

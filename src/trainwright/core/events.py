@@ -23,7 +23,8 @@ class Trained:
     ``seconds`` is the engine's own time for it; ``values`` are numbers the engine computed anyway
     (training loss, learning rate, gradient norm...); ``curves`` hold per-round values inside the unit;
     ``statistics`` are those of single layers (gradients, updates). ``step_in_round`` is above 0 where the unit ended
-    inside a round (an epoch).
+    inside a round (an epoch). ``steps`` counts the optimiser's steps since the beginning, 0 where there are none;
+    ``step_losses`` are the losses of the unit's own, the last one that of step ``steps``.
     """
 
     unit: str
@@ -32,6 +33,8 @@ class Trained:
     curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     step_in_round: int = 0
+    steps: int = 0
+    step_losses: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

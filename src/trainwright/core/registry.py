@@ -15,9 +15,11 @@ from typing import Literal, TypeAlias
 
 from trainwright.core.errors import SpecError
 
-PluginKind: TypeAlias = Literal["engines", "families", "trackers"]
+PluginKind: TypeAlias = Literal["engines", "families", "trackers", "exports"]
 
 _NOT_PLUGINS = frozenset({"contract", "testing"})
+_INSIDE = {"exports": "fit.formats"}
+"""Kinds whose folder lies inside another one."""
 
 
 def names(kind: PluginKind) -> tuple[str, ...]:
@@ -32,7 +34,7 @@ def load(kind: PluginKind, name: str) -> ModuleType:
         SpecError: no plug-in has that name; the message lists the known ones and the nearest.
     """
     if name in _built_in(kind):
-        return importlib.import_module(f"trainwright.{kind}.{name}")
+        return importlib.import_module(f"trainwright.{_INSIDE.get(kind, kind)}.{name}")
     installed = _installed(kind)
     if name in installed:
         module = installed[name].load()
@@ -50,7 +52,7 @@ def unknown(what: str, name: str, known: tuple[str, ...]) -> str:
 
 
 def _built_in(kind: PluginKind) -> frozenset[str]:
-    spec = importlib.util.find_spec(f"trainwright.{kind}")
+    spec = importlib.util.find_spec(f"trainwright.{_INSIDE.get(kind, kind)}")
     if spec is None or spec.submodule_search_locations is None:
         return frozenset()
     found = pkgutil.iter_modules(spec.submodule_search_locations)

@@ -1,5 +1,6 @@
 """New rows for a trained model: the same columns, the same kinds, what differs counted."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from trainwright.core.errors import DataRefused
@@ -10,6 +11,8 @@ from trainwright.data.parts import changes
 
 if TYPE_CHECKING:
     import pandas as pd
+
+UNSEEN = "data.unseen_categories"
 
 
 def conform(frame: "pd.DataFrame", schema: Schema, target: Target) -> "tuple[pd.DataFrame, tuple[Finding, ...]]":
@@ -49,6 +52,28 @@ def conform(frame: "pd.DataFrame", schema: Schema, target: Target) -> "tuple[pd.
     return pd.DataFrame(made, index=pd.RangeIndex(len(frame)), copy=False), tuple(findings)
 
 
+def check_agreement(frame: "pd.DataFrame", made: "pd.DataFrame", schema: Schema) -> tuple[Finding, ...]:
+    """Whether a raw frame agrees with training: ``made`` is what `conform` made of it. Another order is only told.
+
+    Raises:
+        DataRefused: columns whose values could not be read at all, in half of the rows or more; the message names them.
+    """
+    wrong = []
+    for column in schema.features:
+        given = frame[column.name].reset_index(drop=True).dropna()
+        if 2 * len(given) >= len(frame) and len(given) and made[column.name][given.index].isna().all():
+            wrong.append(f"{column.name} (must be {column.kind.value}, got for example {str(given.iloc[0])!r:.40})")
+    if wrong:
+        raise DataRefused(
+            f"columns must hold what they held in training, and nothing in these can be read so: {', '.join(wrong)}. "
+            "Give them the same form, or leave the cells empty."
+        )
+    known = [c.name for c in schema.features]
+    if [name for name in map(str, frame.columns) if name in set(known)] == known:
+        return ()
+    return (_note("data.reordered", "rows", "the columns come in another order, and were matched by name"),)
+
+
 def _as_spelled(raw: "pd.Series", column: Column) -> "pd.Series":
     """Text as training spelled it: a file of only numbers reads 250 where the training file says "250.00"."""
     text = canonical_column(raw, column)
@@ -77,17 +102,20 @@ def _unseen(values: "pd.Series", column: Column) -> list[Finding]:
     new = values[values.notna() & ~values.isin(column.categories)]
     if new.empty:
         return []
-    shown = ", ".join(repr(v) for v in new.unique()[:5])
-    return [
-        Finding(
-            code="data.unseen_categories",
-            severity=Severity.WARNING,
-            where=column.name,
-            what=f"{len(new)} of {len(values)} values were never seen in training ({shown})",
-            why="The model treats them as unknown.",
-            evidence={"values": len(new), "rows": len(values), "examples": [str(v) for v in new.unique()[:20]]},
-        )
-    ]
+    return [unseen_finding(column.name, len(new), len(values), [str(v) for v in new.unique()[:20]])]
+
+
+def unseen_finding(column: str, count: int, rows: int, examples: Sequence[str]) -> Finding:
+    """So many of the values of a column were not among those of training."""
+    shown = ", ".join(repr(v) for v in examples[:5])
+    return Finding(
+        code=UNSEEN,
+        severity=Severity.WARNING,
+        where=column,
+        what=f"{count} of {rows} values were never seen in training ({shown})",
+        why="The model treats them as unknown.",
+        evidence={"values": count, "rows": rows, "examples": list(examples)},
+    )
 
 
 def _note(code: str, where: str, what: str) -> Finding:

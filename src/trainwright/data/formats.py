@@ -3,7 +3,8 @@
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,13 +81,79 @@ def read_jsonl(path: Path) -> "tuple[pa.Table, tuple[Finding, ...]]":
         return _read_jsonl_by_line(path)
 
 
+def stream_parquet(path: Path, rows: int) -> "Iterator[pa.Table]":
+    """At most so many rows of a Parquet file at a time.
+
+    Raises:
+        DataRefused: not a Parquet file, or damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, memory_map=False) as file:
+            check_names(path, file.schema_arrow.names)
+            for batch in file.iter_batches(batch_size=rows):
+                batch.validate(full=True)
+                yield pa.Table.from_batches([batch])
+    except (pa.ArrowException, OSError) as error:
+        raise DataRefused(f"{path}: a Parquet file is required, and it cannot be read: {error}") from error
+
+
+def stream_arrow(path: Path) -> "Iterator[pa.Table]":
+    """A record batch of an Arrow or Feather file at a time.
+
+    Raises:
+        DataRefused: neither, or damaged.
+    """
+    import pyarrow as pa
+
+    try:
+        with pa.OSFile(str(path)) as source:
+            head = source.read(6)
+        with pa.OSFile(str(path)) as source:
+            file = pa.ipc.open_file(source) if head.startswith(b"ARROW1") else None
+            batches = (
+                (file.get_batch(i) for i in range(file.num_record_batches)) if file else pa.ipc.open_stream(source)
+            )
+            for batch in batches:
+                batch.validate(full=True)
+                yield pa.Table.from_batches([batch])
+    except (pa.ArrowException, OSError) as error:
+        raise DataRefused(f"{path}: an Arrow or Feather file is required, and it cannot be read: {error}") from error
+
+
+def stream_jsonl(path: Path, rows: int) -> "Iterator[tuple[pa.Table, tuple[Finding, ...]]]":
+    """So many JSON lines at a time; malformed ones are judged block by block.
+
+    Raises:
+        DataRefused: as `read_jsonl`, of one block.
+    """
+    import io
+
+    import pyarrow as pa
+    import pyarrow.json as pajson
+
+    scan(path, at_once=False)
+    lines = _json_lines(path)
+    while block := list(islice(lines, rows)):
+        try:
+            yield pajson.read_json(io.BytesIO("".join(line for _, line in block).encode())), ()
+        except pa.ArrowException:
+            yield _json_objects(path, block)
+
+
 def _read_jsonl_by_line(path: Path) -> "tuple[pa.Table, tuple[Finding, ...]]":
     """The slow and patient way, for files whose columns change type or whose lines are broken."""
+    return _json_objects(path, _json_lines(path))
+
+
+def _json_objects(path: Path, lines: Iterable[tuple[int, str]]) -> "tuple[pa.Table, tuple[Finding, ...]]":
     import pandas as pd
 
     good: list[dict[str, object]] = []
     bad: list[int] = []
-    for number, line in _json_lines(path):
+    for number, line in lines:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError):

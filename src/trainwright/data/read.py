@@ -158,10 +158,33 @@ def resolve_files(paths: str | Path | Sequence[str | Path], base: Path | None) -
     return files
 
 
+def typed_table(
+    path: Path,
+    table: "pa.Table",
+    *,
+    text: bool,
+    delimiter: str,
+    findings: tuple[Finding, ...],
+    missing_values: Sequence[str] | None,
+) -> RawTable:
+    """A block of a file as `read_table` types a whole one. It may have no rows; its ``sha256`` is empty."""
+    raw = _raw(path, table, findings=findings, text=text, delimiter=delimiter)
+    frame, more = _typed_frame([raw], missing_values=missing_values, text_columns=frozenset())
+    facts = FileFacts(path=path, sha256="", bytes=int(table.nbytes), rows=len(frame))
+    return RawTable(frame=frame, files=(facts,), findings=(*findings, *more))
+
+
+def kind_of(path: Path) -> str:
+    """The ending that says how a file is read: ``.csv`` for ``rows.csv.gz``."""
+    suffixes = [s.lower() for s in path.suffixes]
+    packed = bool(suffixes) and suffixes[-1] in _PACKED
+    return (suffixes[-2] if len(suffixes) > 1 else ".csv") if packed else (suffixes[-1] if suffixes else "")
+
+
 def _read_one(path: Path) -> _Raw:
     suffixes = [s.lower() for s in path.suffixes]
     packed = bool(suffixes) and suffixes[-1] in _PACKED
-    kind = (suffixes[-2] if len(suffixes) > 1 else ".csv") if packed else (suffixes[-1] if suffixes else "")
+    kind = kind_of(path)
     if path.stat().st_size == 0:
         raise DataRefused(f"{path}: a table is required, and the file is empty.")
     if kind in _DELIMITED:

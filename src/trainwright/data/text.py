@@ -15,6 +15,7 @@ from trainwright.core.findings import Finding, Severity
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.csv as pacsv
 
 MAX_COLUMNS = 20_000  # assumption: wider files are transposed, or not a table
 BAD_ROWS_ALLOWED = 0.01  # assumption: more than 1% malformed rows means the file is not what we think
@@ -65,8 +66,8 @@ def open_unpacked(path: Path) -> Iterator[IO[bytes]]:
             ) from error
 
 
-def scan(path: Path) -> TextFacts:
-    """Read all bytes once: UTF-8, no NUL, not larger than the free memory.
+def scan(path: Path, *, at_once: bool = True) -> TextFacts:
+    """Read all bytes once: UTF-8, no NUL, and (where the text is to be read ``at_once``) not larger than free memory.
 
     Raises:
         DataRefused: the bytes are not UTF-8 text; the message names the offset of the first bad byte.
@@ -91,7 +92,7 @@ def scan(path: Path) -> TextFacts:
                 )
             quotes += chunk.count(b'"')
             done += len(chunk)
-            if done > limit:
+            if at_once and done > limit:
                 raise ResourceMissing(
                     f"{path}: unpacked, the text is larger than the {limit / 1e9:.1f} GB of free memory. "
                     "Use a machine with more memory, fewer rows, or Parquet."
@@ -129,31 +130,77 @@ def read_delimited(path: Path) -> TextTable:
     if facts.quotes % 2:
         _refuse_unclosed_quote(path, delimiter)
     bad: list[str] = []
-
-    def leave_out(row: "pacsv.InvalidRow") -> str:
-        bad.append(row.text)
-        return "skip"
-
+    read, parse, convert = _csv_options(names, delimiter, quoted=facts.quotes > 0, bad=bad)
     try:
         with open_unpacked(path) as stream:
-            table = pacsv.read_csv(
-                stream,
-                read_options=pacsv.ReadOptions(block_size=_BLOCK, column_names=names, skip_rows_after_names=0),
-                parse_options=pacsv.ParseOptions(
-                    delimiter=delimiter,
-                    newlines_in_values=facts.quotes > 0,
-                    invalid_row_handler=leave_out,
-                ),
-                convert_options=pacsv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
-                ),
-            )
+            table = pacsv.read_csv(stream, read_options=read, parse_options=parse, convert_options=convert)
     except pa.ArrowInvalid as error:
         raise DataRefused(f"{path}: a table of text is required, and reading it failed: {error}") from error
     table = table.slice(1)  # the header line
     if bad:
         findings = (*findings, _bad_rows(path, delimiter, len(names), len(bad), table.num_rows))
     return TextTable(table=table, delimiter=delimiter, findings=findings)
+
+
+def stream_delimited(path: Path) -> Iterator[TextTable]:
+    """The same a block of bytes at a time, whatever the size of the file; what was left out is told with the last.
+
+    Raises:
+        DataRefused: as `read_delimited`; of malformed rows after the last block.
+    """
+    import pyarrow as pa
+    import pyarrow.csv as pacsv
+
+    facts = scan(path, at_once=False)
+    sample = _sample(path)
+    delimiter = _sniff(sample, prefer="\t" if ".tsv" in path.name.lower() else ",")
+    names, findings = _header(path, sample, delimiter)
+    if facts.quotes % 2:
+        _refuse_unclosed_quote(path, delimiter)
+    bad: list[str] = []
+    read, parse, convert = _csv_options(names, delimiter, quoted=facts.quotes > 0, bad=bad)
+    rows, header = 0, 1
+    try:
+        with open_unpacked(path) as stream:
+            for batch in pacsv.open_csv(stream, read_options=read, parse_options=parse, convert_options=convert):
+                table = pa.Table.from_batches([batch]).slice(header)
+                rows, header = rows + table.num_rows, 0
+                yield TextTable(table=table, delimiter=delimiter, findings=findings)
+                findings = ()
+    except pa.ArrowInvalid as error:
+        raise DataRefused(f"{path}: a table of text is required, and reading it failed: {error}") from error
+    if bad:
+        last = _bad_rows(path, delimiter, len(names), len(bad), rows)
+        yield TextTable(table=table.slice(table.num_rows), delimiter=delimiter, findings=(last,))
+
+
+def _csv_options(
+    names: Sequence[str], delimiter: str, *, quoted: bool, bad: list[str]
+) -> "tuple[pacsv.ReadOptions, pacsv.ParseOptions, pacsv.ConvertOptions]":
+    """All columns as text, the header as a row; rows of another width go to ``bad``."""
+    import pyarrow as pa
+    import pyarrow.csv as pacsv
+
+    def leave_out(row: "pacsv.InvalidRow") -> str:
+        bad.append(row.text)
+        return "skip"
+
+    return (
+        pacsv.ReadOptions(block_size=_BLOCK, column_names=names, skip_rows_after_names=0),
+        pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=quoted, invalid_row_handler=leave_out),
+        pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
+    )
+
+
+def header_of(path: Path) -> list[str]:
+    """The column names of a CSV or TSV file, from its beginning alone.
+
+    Raises:
+        DataRefused: there are none, or they cannot be told apart.
+    """
+    sample = _sample(path)
+    delimiter = _sniff(sample, prefer="\t" if ".tsv" in path.name.lower() else ",")
+    return _header(path, sample, delimiter)[0]
 
 
 def _sample(path: Path) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from trainwright.core.errors import ArtifactRefused
 from trainwright.core.jsonable import JsonValue, dumps
 from trainwright.core.tasks import Task
-from trainwright.engines.contract import Job
+from trainwright.engines.contract import Job, LibraryFile
 
 _FORMAT = 1
 STATE_JSON = "state.json"
@@ -75,6 +75,16 @@ class ModelFile:
             raise ArtifactRefused(f"{folder / MODEL_JSON} names a file outside its folder: {found.file!r}")
         checked_bytes(folder / found.file, expected)
         return found
+
+    def of_library(self, folder: Path) -> LibraryFile:
+        """The native file, with what turns the library's answer into predictions."""
+        about: dict[str, JsonValue] = {
+            "task": self.task.value,
+            "categorical": list(self.categorical),
+            "sparse": self.sparse,
+            "link": self.link,
+        }
+        return LibraryFile(library=self.engine, file=folder / self.file, about=about)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

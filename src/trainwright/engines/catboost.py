@@ -21,15 +21,18 @@ from trainwright.engines._native_errors import parsing_errors, training_errors
 from trainwright.engines._native_files import ModelFile
 from trainwright.engines._predictions import check_columns, is_sparse, sigmoid, softmax, two_columns
 from trainwright.engines._unit_size import rounds_per_unit
-from trainwright.engines.contract import Capabilities, Job, ResumeKind, ResumePolicy
+from trainwright.engines.contract import Capabilities, InGraph, Job, LibraryFile, ResumeKind, ResumePolicy
 
 if TYPE_CHECKING:
     import catboost
     import numpy as np
 
+    from trainwright.data.onnx_graph import Graph
     from trainwright.engines.contract import Floats, Matrix, Model, Session
 
-CAPABILITIES = Capabilities(tasks=TABLE_TASKS, devices=("cpu",), exports=("native",), extra="catboost")
+CAPABILITIES = Capabilities(
+    tasks=TABLE_TASKS, devices=("cpu",), exports=("native", "booster", "onnx"), extra="catboost"
+)
 
 _FILE = "model.cbm"
 _SNAPSHOT = "snapshot.cbsnapshot"
@@ -84,6 +87,21 @@ def load(folder: Path) -> "Model":
     if meta.link not in _LINKS:
         raise ArtifactRefused(f"{folder} names the unknown link {meta.link!r}. Known: {', '.join(sorted(_LINKS))}")
     return _Model(_read_model(folder / meta.file), meta)
+
+
+def add_to_graph(folder: Path, graph: "Graph", X: str, *, trust_code: bool) -> InGraph:
+    """See `trainwright.engines.contract.EntersGraph`."""
+    from trainwright.engines._graphs import catboost
+
+    meta = ModelFile.read(folder, "catboost")
+    model = _read_model(folder / meta.file)
+    output = catboost.add_to_graph(model, _every_code(meta), meta, graph, X)
+    return InGraph(output=output, precision="float64")
+
+
+def library_file(folder: Path) -> LibraryFile:
+    """See `trainwright.engines.contract.GivesLibraryFile`."""
+    return ModelFile.read(folder, "catboost").of_library(folder)
 
 
 class _Model:
@@ -296,6 +314,18 @@ def _column_order(job: Job) -> list[int]:
     marked = set(job.categorical)
     numeric = [i for i in range(int(job.train.X.shape[1])) if i not in marked]
     return [*numeric, *job.categorical]
+
+
+def _every_code(meta: ModelFile) -> "catboost.Pool | None":
+    """Rows in which each category column has each of its codes, and none; None without category columns."""
+    import numpy as np
+
+    if not meta.categorical:
+        return None
+    most = max(meta.category_sizes)
+    rows = np.zeros((most + 1, meta.features))
+    rows[:, list(meta.categorical)] = np.arange(-1, most)[:, None]
+    return _pool(rows, meta.categorical)
 
 
 def _pool(

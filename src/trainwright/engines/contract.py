@@ -8,8 +8,9 @@ An engine is one module with these names::
     def open(job: Job) -> Session
     def load(folder: Path) -> Model                   # what Session.export wrote
 
-Three things more are optional: ``choose_threads(job, cores) -> (int, Finding)`` measures how many threads train a job
-fastest, `ChoosesDevice` settles ``device: auto``, and `Experiments` tries an untrained model.
+More is optional: ``choose_threads(job, cores) -> (int, Finding)`` measures how many threads train a job fastest,
+`ChoosesDevice` settles ``device: auto``, `Experiments` tries an untrained model; and for exports `EntersGraph` (ONNX),
+`GivesModule` (PyTorch's own formats), `GivesLibraryFile` (the library's own file) and `GivesEstimator` (joblib).
 
 The session yields, the driver decides: a session never stops early, never evaluates, never writes except where told.
 It imports its framework inside functions.
@@ -30,6 +31,9 @@ from trainwright.core.tasks import Task
 if TYPE_CHECKING:
     import numpy as np
     import scipy.sparse
+    from torch import nn
+
+    from trainwright.data.onnx_graph import Graph
 
     Matrix: TypeAlias = np.ndarray | scipy.sparse.csr_matrix
     Floats: TypeAlias = np.ndarray
@@ -125,6 +129,7 @@ class Unit:
     ``whole``. A unit that ends inside a round is not evaluated, but may be saved and stopped at. ``seconds``: the
     engine's time for this unit. ``values``: numbers the framework computed anyway, finite or not. ``curves``: per-round
     values inside the unit (``val_loss``). ``statistics``: layer -> name -> value, the last ones taken in the unit.
+    ``steps``: the optimiser's steps since the beginning, 0 without any; ``step_losses``: those of this unit's steps.
     """
 
     rounds: int
@@ -134,6 +139,8 @@ class Unit:
     whole: bool = True
     step: int = 0
     statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    steps: int = 0
+    step_losses: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +251,86 @@ class Continues(Protocol):
     def next_token(self, ids: "np.ndarray") -> "Floats":
         """The probability of each token after ids of shape (L,), L from 1 (longer ones are read from their end):
         (vocabulary,) float64."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InGraph:
+    """A model in an ONNX graph: the name of its predictions (float64, as `Model.predict` gives them).
+
+    ``precision``: the narrowest type in which the model or the graph adds up.
+    """
+
+    output: str
+    precision: Literal["float32", "float64"]
+
+
+@runtime_checkable
+class EntersGraph(Protocol):
+    """An engine whose models can be part of an ONNX graph."""
+
+    def add_to_graph(self, folder: Path, graph: "Graph", X: str, *, trust_code: bool) -> InGraph:
+        """Add the model that `Session.export` wrote; ``X`` names the matrix of its rows, of any float type.
+
+        Raises:
+            CannotExport: this model has no equal in ONNX; the graph may then hold loose parts.
+            ArtifactRefused: as the engine's ``load``.
+        """
+        ...
+
+
+@runtime_checkable
+class GivesModule(Protocol):
+    """An engine whose models are PyTorch modules."""
+
+    def scoring_module(self, folder: Path, *, trust_code: bool) -> "nn.Module":
+        """The model that `Session.export` wrote, as a module on the CPU that takes rows as its features give them and
+        gives predictions as `Model.predict` does, both as tensors. It has no part that depends on the number of rows.
+
+        Raises:
+            CannotExport: this model cannot be such a module.
+            ArtifactRefused: as the engine's ``load``.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LibraryFile:
+    """A model file that the engine's library loads by itself.
+
+    ``library`` is the module's name, ``file`` the file. ``about`` is what turns the library's answer into predictions:
+    ``task``, ``categorical``, ``sparse``, ``link``.
+    """
+
+    library: str
+    file: Path
+    about: Mapping[str, JsonValue]
+
+
+@runtime_checkable
+class GivesLibraryFile(Protocol):
+    """An engine whose native model is a file of its library."""
+
+    def library_file(self, folder: Path) -> LibraryFile:
+        """The file among what `Session.export` wrote; held against its hash.
+
+        Raises:
+            ArtifactRefused: damaged, or of another engine.
+        """
+        ...
+
+
+@runtime_checkable
+class GivesEstimator(Protocol):
+    """An engine whose models are scikit-learn estimators."""
+
+    def estimator(self, folder: Path) -> tuple[object, Mapping[str, JsonValue]]:
+        """The fitted estimator that `Session.export` wrote, and the form of its predictions: ``num_classes`` (0 for a
+        regression), ``center`` and ``scale``.
+
+        Raises:
+            ArtifactRefused: as the engine's ``load``.
+        """
         ...
 
 

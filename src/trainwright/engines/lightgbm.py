@@ -20,15 +20,16 @@ from trainwright.engines._native_errors import parsing_errors, training_errors
 from trainwright.engines._native_files import ModelFile
 from trainwright.engines._predictions import check_columns, is_sparse, two_columns
 from trainwright.engines._unit_size import rounds_per_unit
-from trainwright.engines.contract import Capabilities, Job, ResumeKind, ResumePolicy
+from trainwright.engines.contract import Capabilities, InGraph, Job, LibraryFile, ResumeKind, ResumePolicy
 
 if TYPE_CHECKING:
     import lightgbm as lgb
     import numpy as np
 
+    from trainwright.data.onnx_graph import Graph
     from trainwright.engines.contract import Floats, Matrix, Model, Session, Table
 
-CAPABILITIES = Capabilities(tasks=TABLE_TASKS, devices=("cpu",), exports=("native",), extra="boost")
+CAPABILITIES = Capabilities(tasks=TABLE_TASKS, devices=("cpu",), exports=("native", "booster", "onnx"), extra="boost")
 
 _FILE = "model.txt"
 _RESUME_FILE = "earlier_rounds.txt"
@@ -122,6 +123,19 @@ def load(folder: Path) -> "Model":
     with parsing_errors("LightGBM", library.basic.LightGBMError):
         booster = library.Booster(model_file=os.fspath(folder / meta.file))
     return _Model(booster, meta)
+
+
+def add_to_graph(folder: Path, graph: "Graph", X: str, *, trust_code: bool) -> InGraph:
+    """See `trainwright.engines.contract.EntersGraph`."""
+    from trainwright.engines._graphs import lightgbm
+
+    meta = ModelFile.read(folder, "lightgbm")
+    return InGraph(output=lightgbm.add_to_graph(folder / meta.file, graph, X), precision="float64")
+
+
+def library_file(folder: Path) -> LibraryFile:
+    """See `trainwright.engines.contract.GivesLibraryFile`."""
+    return ModelFile.read(folder, "lightgbm").of_library(folder)
 
 
 class _Model:

@@ -293,6 +293,8 @@ def check_units(units: Sequence[Unit], plan: ModelPlan) -> None:
         for values in unit.curves.values():
             assert len(values) == unit.rounds - before
             assert np.isfinite(values).all()
+    for earlier, unit in zip([0, *(u.steps for u in units)], units, strict=False):
+        assert len(unit.step_losses) in (0, unit.steps - earlier)
 
 
 def policy(job: Job) -> ResumePolicy:

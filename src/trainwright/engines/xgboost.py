@@ -19,15 +19,16 @@ from trainwright.engines._native_errors import parsing_errors, training_errors
 from trainwright.engines._native_files import ModelFile
 from trainwright.engines._predictions import check_columns, is_sparse, normalised, two_columns
 from trainwright.engines._unit_size import rounds_per_unit
-from trainwright.engines.contract import Capabilities, Job, ResumeKind, ResumePolicy
+from trainwright.engines.contract import Capabilities, InGraph, Job, LibraryFile, ResumeKind, ResumePolicy
 
 if TYPE_CHECKING:
     import numpy as np
     import xgboost as xgb
 
+    from trainwright.data.onnx_graph import Graph
     from trainwright.engines.contract import Floats, Matrix, Model, Session
 
-CAPABILITIES = Capabilities(tasks=TABLE_TASKS, devices=("cpu",), exports=("native",), extra="boost")
+CAPABILITIES = Capabilities(tasks=TABLE_TASKS, devices=("cpu",), exports=("native", "booster", "onnx"), extra="boost")
 
 _FILE = "model.ubj"
 _RESUME_FILE = "so_far.ubj"
@@ -88,6 +89,23 @@ def load(folder: Path) -> "Model":
     with parsing_errors("XGBoost", library.core.XGBoostError):
         booster = library.Booster({"verbosity": 0}, model_file=os.fspath(folder / meta.file))
     return _Model(booster, meta)
+
+
+def add_to_graph(folder: Path, graph: "Graph", X: str, *, trust_code: bool) -> InGraph:
+    """See `trainwright.engines.contract.EntersGraph`. The library adds leaves up in float32, the graph does not."""
+    from trainwright.engines._graphs import xgboost
+
+    meta = ModelFile.read(folder, "xgboost")
+    library = _library()
+    with parsing_errors("XGBoost", library.core.XGBoostError):
+        booster = library.Booster({"verbosity": 0}, model_file=os.fspath(folder / meta.file))
+    document = booster.save_raw("json").decode()
+    return InGraph(output=xgboost.add_to_graph(document, graph, X, sparse=meta.sparse), precision="float32")
+
+
+def library_file(folder: Path) -> LibraryFile:
+    """See `trainwright.engines.contract.GivesLibraryFile`."""
+    return ModelFile.read(folder, "xgboost").of_library(folder)
 
 
 class _Model:

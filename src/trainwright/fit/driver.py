@@ -21,6 +21,7 @@ from trainwright.core.events import Evaluated, Finished, Started, Trained
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.core.metrics import Metric
+from trainwright.core.usage import ProcessUsage
 from trainwright.doctor.remedies import Policy
 from trainwright.doctor.symptoms import Waits, non_finite, starved
 from trainwright.engines.contract import Job, Session, Unit, findings_of
@@ -208,6 +209,7 @@ class _Loop:
     pruned: bool = False
     waits: Waits = field(default_factory=Waits)
     told: list[Finding] = field(default_factory=list)
+    usage: ProcessUsage = field(default_factory=ProcessUsage)
 
     def run(self, progress: Progress) -> Progress:
         """Turn until a reason to stop is found, and name it."""
@@ -218,7 +220,7 @@ class _Loop:
     def _until_repair(self, progress: Progress) -> Progress:
         """Turn until a reason to stop is found, or a repair went back: other units follow then."""
         for unit in self.session.units():
-            self.recorder.emit(unit.rounds, _trained(unit, self.job.plan.unit))
+            self.recorder.emit(unit.rounds, _trained(unit, self.job.plan.unit, self._usage_of(unit)))
             self.saver.look()
             self._listen(unit)
             progress = replace(progress, rounds=unit.rounds, step=unit.step, units=progress.units + 1)
@@ -241,6 +243,10 @@ class _Loop:
         self.pruned = False
         if self.resumable:
             self._save("last", "repair", progress)
+
+    def _usage_of(self, unit: Unit) -> Mapping[str, float]:
+        """What the process takes, where the engine does not say it."""
+        return {} if "cpu_percent" in unit.values else self.usage.read()
 
     def _listen(self, unit: Unit) -> None:
         """Record what there is to be said after a unit; that it waits for its data, where it does."""
@@ -365,14 +371,16 @@ def _better(value: float, best: float | None, rules: Rules) -> bool:
     return gain > rules.min_delta
 
 
-def _trained(unit: Unit, name: str) -> Trained:
+def _trained(unit: Unit, name: str, usage: Mapping[str, float]) -> Trained:
     return Trained(
         unit=name,
         seconds=unit.seconds,
-        values=unit.values,
+        values={**usage, **unit.values},
         curves=unit.curves,
         statistics=unit.statistics,
         step_in_round=unit.step,
+        steps=unit.steps,
+        step_losses=unit.step_losses,
     )
 
 

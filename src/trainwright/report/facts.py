@@ -1,7 +1,7 @@
 """Everything a document may say about a run, read from its folder and from nowhere else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainwright.core.findings import Finding, finding_from_json
@@ -49,6 +49,7 @@ _SOURCES = {
     "environment": "environment.json",
     "predictions": "predictions/*.parquet",
     "findings": "run.json (findings)",
+    "profile": "data/profile.json",
     "files": "the folder's own listing",
 }
 
@@ -149,6 +150,7 @@ class Facts:
     files: tuple[FileFact, ...]
     findings: tuple[Finding, ...]
     search: SearchFact | None = None
+    profile: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -244,6 +246,7 @@ def gather(run: Path) -> Facts:
         files=list_files(run),
         findings=tuple(finding_from_json(f) for f in objects(record.get("findings"))),
         search=read_search(run),
+        profile=optional_json(run / "data" / "profile.json"),
     )
 
 

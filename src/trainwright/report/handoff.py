@@ -13,17 +13,21 @@ from trainwright.report.prompt import render_prompt
 from trainwright.report.reading import items, mapping, text
 from trainwright.report.receiver import receiver
 from trainwright.report.rendering import render_template
-from trainwright.run.files import write_bytes, write_json, write_text
+from trainwright.report.runtime import requirements, runtime
+from trainwright.run.delivered import SCORING, put_beside
+from trainwright.run.files import read_json, write_bytes, write_json, write_text
 from trainwright.run.hashes import sha256_file
+from trainwright.run.manifest import HANDOFF, MANIFEST, SIGNATURE
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE_ROWS = 20  # enough to check a loader, few enough to read
-MANIFEST = "handoff/manifest.json"
+_MARKS = (f"{HANDOFF}/{MANIFEST}", f"{HANDOFF}/{SIGNATURE}")
 _APPEND_ONLY = "training_log.jsonl"
 _REWRITTEN = "run.json"
 _IMAGES = "sample.zip"
+_SCORES = ("primary", "metrics", "intervals", "gap", "baselines", "cross_validation")
 
 
 def write(run: Path, facts: Facts) -> tuple[Finding, ...]:
@@ -32,16 +36,22 @@ def write(run: Path, facts: Facts) -> tuple[Finding, ...]:
     Raises:
         ResourceMissing: the disk is full or the folder cannot be written.
     """
-    folder = run / "handoff"
+    folder = run / HANDOFF
+    (folder / SIGNATURE).unlink(missing_ok=True)  # of an earlier manifest
     findings = _write_sample(run, folder, facts)
     sample = next((name for name in ("sample.csv", _IMAGES) if (folder / name).is_file()), "")
     wanted, held = receiver(run), facts.held_out()
     write_text(folder / "prompt.md", render_prompt(facts))
+    put_beside(run, folder)
+    write_text(folder / "load.py", render_template("load.py.j2", {"sample": sample, "code": _holds_code(folder)}))
+    write_text(folder / "requirements.txt", requirements(facts))
+    write_json(folder / "metrics.json", {name: facts.record.get(name) for name in _SCORES})
     write_json(folder / "best_params.json", facts.record.get("best_params") or facts.model.get("params") or {})
     write_text(folder / "learning_curves.csv", _curves_csv(facts))
-    values = {"facts": facts, "to": wanted.to, "sample": sample, "part": held.part if held else "held-out"}
+    part, code = held.part if held else "held-out", _holds_code(folder)
+    values = {"facts": facts, "to": wanted.to, "sample": sample, "part": part, "code": code}
     write_text(folder / "README.md", render_template("handoff_readme.md.j2", values))
-    write_json(run / MANIFEST, manifest(run, facts))
+    write_json(folder / MANIFEST, manifest(run, facts))
     return findings
 
 
@@ -62,8 +72,31 @@ def manifest(run: Path, facts: Facts) -> dict[str, JsonValue]:
         "digests": mapping(record.get("digests")),
         "determinism": mapping(record.get("determinism")),
         "test_openings": {"count": len(openings), "reasons": list(openings)},
-        "artifacts": [_entry(run, file.path) for file in list_files(run) if file.path != MANIFEST],
+        "runtime": runtime(facts),
+        "scoring": {name: record.get(name) for name in SCORING},
+        "provides": _provides(run),
+        "artifacts": [_entry(run, file.path) for file in list_files(run) if file.path not in _MARKS],
     }
+
+
+def _provides(run: Path) -> dict[str, JsonValue]:
+    """The receiver's list of the mission -> where each item is, from the run folder; what is not there is left out."""
+    return {
+        item: [path for path in paths if (run / path).exists()]
+        for item, paths in {
+            "Trained model artifacts": (f"{HANDOFF}/model", "model"),
+            "Training logs and metrics": ("training_log.jsonl", "run.json", "checks.json", f"{HANDOFF}/metrics.json"),
+            "Best hyperparameters": (f"{HANDOFF}/best_params.json",),
+            "Learning curves": (f"{HANDOFF}/learning_curves.csv", "plots/learning_curves.png"),
+            "Model checkpoints": ("checkpoints",),
+        }.items()
+    }
+
+
+def _holds_code(folder: Path) -> bool:
+    """Whether the model is Python code, which is run only where somebody says so."""
+    scorer = folder / "model" / "scorer.json"
+    return scorer.is_file() and read_json(scorer).get("code") is True
 
 
 def _entry(run: Path, path: str) -> dict[str, JsonValue]:

@@ -3,6 +3,7 @@
 import re
 
 from trainwright.core.findings import Severity
+from trainwright.report.distributions import compared_parts, moved_columns, named_columns, small_groups
 from trainwright.report.facts import PART_NAMES, Facts
 from trainwright.report.markdown import escape
 from trainwright.report.reading import mapping, text
@@ -160,6 +161,19 @@ def _check_limits(facts: Facts) -> list[str]:
 
 def open_questions(facts: Facts) -> tuple[str, ...]:
     """What the next stage should look at first, as Markdown sentences."""
+    found = [*_bias_questions(facts), *_calibration_questions(facts), *_drift_questions(facts)]
+    if facts.gap is not None and facts.gap.gap is not None:
+        size = f"the gap of {amount(facts.gap.gap)} {metric_label(facts.gap.metric)}"
+        found.append(f"Overfitting: {size} is {facts.gap.verdict} ({facts.gap.rule}); does it persist on fresh rows?")
+    doubts = [c for c in facts.checks if c.verdict in ("warning", "leak", "not checked") or c.lifted]
+    found += [
+        f"Check {escape(c.name)} ({escape(c.verdict)}{', lifted' if c.lifted else ''}): {escape(c.saw)}."
+        for c in doubts[:_MOST_NAMED]
+    ]
+    return tuple(found)
+
+
+def _bias_questions(facts: Facts) -> list[str]:
     found = []
     columns = protected_columns(facts)
     if columns:
@@ -173,26 +187,43 @@ def open_questions(facts: Facts) -> tuple[str, ...]:
     if rare := rare_classes(facts):
         shown = ", ".join(f"{escape(n)} ({plural(c, 'row')})" for n, c in rare[:_MOST_NAMED])
         found.append(f"Small subgroups: how good is the model for {shown}? The held-out rows do not say.")
-    if (error := calibration_error(facts)) is not None:
-        state = "needs work" if error > _OFF else "looks usable"
-        found.append(f"Calibration {state} (mean distance {error:.1%} on held-out rows): does it hold by group?")
-    drift = [f for f in facts.findings if "drift" in f.code or "schema" in f.code]
-    if drift:
-        found += [f"Drift: {escape(f.sentence())}" for f in drift[:_MOST_NAMED]]
-    else:
-        found.append(
-            "Drift: no finding reports it between the parts of the split; rows made later than the data were not seen."
+    groups = small_groups(facts, columns or named_columns(facts), fewer_than=_FEW_ROWS)
+    if groups:
+        shown = ", ".join(
+            f"{escape(g.column)} = {escape(g.value)} ({plural(g.rows, 'row')})" for g in groups[:_MOST_NAMED]
         )
-    if facts.gap is not None and facts.gap.gap is not None:
+        more = f" and {len(groups) - _MOST_NAMED} more" if len(groups) > _MOST_NAMED else ""
         found.append(
-            f"Overfitting: the gap of {amount(facts.gap.gap)} is {facts.gap.verdict}; does it persist on fresh rows?"
+            f"Groups with fewer than {_FEW_ROWS} held-out rows: {shown}{more}. Scores by these groups need more rows."
         )
-    doubts = [c for c in facts.checks if c.verdict in ("warning", "leak", "not checked") or c.lifted]
-    found += [
-        f"Check {escape(c.name)} ({escape(c.verdict)}{', lifted' if c.lifted else ''}): {escape(c.saw)}."
-        for c in doubts[:_MOST_NAMED]
+    return found
+
+
+def _calibration_questions(facts: Facts) -> list[str]:
+    if (error := calibration_error(facts)) is None:
+        return []
+    state = "needs work" if error > _OFF else "looks usable"
+    return [f"Calibration {state} (mean distance {error:.1%} on held-out rows): does it hold by group?"]
+
+
+def _drift_questions(facts: Facts) -> list[str]:
+    """Columns that moved between the parts, by count or by a check; "nothing seen" only where somebody looked."""
+    found = [
+        f"Drift: {escape(one.column)} is distributed otherwise in the {PART_NAMES[one.part].lower()} rows than in "
+        f"training (PSI {one.drift.psi:.2f}, {one.drift.verdict}): is the split like the use, and which part is?"
+        for one in moved_columns(facts)[:_MOST_NAMED]
     ]
-    return tuple(found)
+    told = [f for f in facts.findings if "drift" in f.code or "schema" in f.code]
+    found += [f"Drift: {escape(f.sentence())}" for f in told[:_MOST_NAMED]]
+    if found:
+        return found
+    parts = " and ".join(PART_NAMES[part].lower() for part in compared_parts(facts))
+    seen = (
+        f"no column of the {parts} rows moved against training (PSI below 0.1 or within chance)"
+        if parts
+        else ("no finding reports it between the parts, whose rows are too few or were not counted")
+    )
+    return [f"Drift: {seen}; rows made later than the data were not seen."]
 
 
 def _named(names: "tuple[str, ...] | list[str]") -> str:

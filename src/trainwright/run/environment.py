@@ -9,10 +9,11 @@ from pathlib import Path
 
 from trainwright import __version__
 from trainwright.core.jsonable import JsonValue
+from trainwright.core.secrets import hidden
 
 _PACKAGES = (
     "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "skops", "lightgbm", "xgboost", "xgboost-cpu", "catboost",
-    "torch", "pydantic", "ruamel.yaml",
+    "torch", "safetensors", "transformers", "tokenizers", "timm", "pillow", "pydantic", "ruamel.yaml",
 )  # fmt: skip
 
 
@@ -27,7 +28,7 @@ def describe_environment(seed: int, threads: int, cwd: Path) -> dict[str, JsonVa
         "threads": threads,
         "seeds": {"root": seed, "random": seed, "numpy": seed},
         "git": _git_state(cwd),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": [Path(sys.argv[0]).name, *(hidden(argument) for argument in sys.argv[1:])],
     }
 
 

@@ -17,6 +17,18 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256_beginning(path: Path, size: int | None) -> str:
+    """SHA-256 of a file's first ``size`` bytes, of all of them for None; a shorter file has another hash."""
+    if size is None:
+        return sha256_file(path)
+    digest, left = hashlib.sha256(), size
+    with path.open("rb") as file:
+        while left > 0 and (chunk := file.read(min(left, 1 << 20))):
+            digest.update(chunk)
+            left -= len(chunk)
+    return digest.hexdigest()
+
+
 def sha256_value(value: object) -> str:
     """SHA-256 of a value's canonical JSON."""
     return hashlib.sha256(dumps(value).encode()).hexdigest()

@@ -1,8 +1,9 @@
 """Loading a spec: every mistake at once, each with its place.
 
-The order: read the text into plain values with places; apply overrides; find what was never filled in; validate
-against the models, setting what is wrong aside so that the rest can still be judged; apply the rules between values;
-ask the judges of the layers above. The first phase that cannot go on raises alone, all others collect.
+The order: read the text into plain values with places; apply overrides; put the architect's document under them; find
+what was never filled in; validate against the models, setting what is wrong aside so that the rest can still be judged;
+find a target that nobody named; apply the rules between values; ask the judges of the layers above. The first phase
+that cannot go on raises alone, all others collect.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,27 +13,32 @@ from typing import TypeAlias
 
 from pydantic import ValidationError
 
+from trainwright.core.code_files import is_code
 from trainwright.core.errors import SpecError
+from trainwright.core.findings import Finding, Severity
+from trainwright.spec.document import ARTIFACT, Advice, read_advice
 from trainwright.spec.explain import explain
 from trainwright.spec.files import code_files, data_files
+from trainwright.spec.merge import merge, read_texts
 from trainwright.spec.mistakes import Mistake, Place, shown, spec_error
 from trainwright.spec.models import Spec
 from trainwright.spec.overrides import apply_overrides
-from trainwright.spec.paths import locate
+from trainwright.spec.paths import locate, path_problems
 from trainwright.spec.rules import RULES, required
 from trainwright.spec.source import Source, read_source
 from trainwright.spec.syntax import Unreadable
+from trainwright.spec.target import USUAL_NAMES, usual_target
 from trainwright.spec.traps import find_traps
 from trainwright.spec.tree import Value
 from trainwright.spec.vocabulary import fields, section_of
 
-__all__ = ["Judge", "LoadedSpec", "Mistake", "load", "spec_error"]
+__all__ = ["Columns", "Judge", "LoadedSpec", "Mistake", "load", "spec_error"]
 
 _MOST_ERRORS = 300  # validation errors explained; the message lists 100 (assumption: nobody reads more)
 _MOST_PARTS = 64  # of a dotted path: the depth limit of a document, and some for keys with dots in them
 _MOST_ROUNDS = 5  # validation is repeated without what was wrong; two rounds suffice for the models as they are
 _SET_ASIDE = frozenset({"tag", "template", "placeholder", "secret"})  # troubles whose value must not be judged further
-FREE_MAPPINGS = ("architecture.architecture_spec", "hyperparameter_search.search_space", "checks")
+FREE_MAPPINGS = ("architecture.architecture_spec", "hyperparameter_search.search_space", "checks", "tracking")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,8 @@ class LoadedSpec:
     """A spec without mistakes, and where each of its values was written.
 
     ``base`` is the folder relative paths start from, ``text`` the spec as given (YAML for a mapping), ``name`` the
-    run's name, ``origins`` the origin of every value by dotted path: given, override or default.
+    run's name, ``origins`` the origin of every value by dotted path: given, override, document (and its line) or
+    default. ``document`` is the architect's document as it was read, ``findings`` what is to be said of it.
     """
 
     spec: Spec
@@ -50,6 +57,8 @@ class LoadedSpec:
     origins: Mapping[str, str]
     label: str = "spec"
     places: Mapping[str, Place] = field(default_factory=dict, repr=False)
+    document: str | None = None
+    findings: tuple[Finding, ...] = ()
 
     def mistake(self, path: str, what: str, fix: str = "", *, code: str = "value") -> Mistake:
         """A mistake at a dotted path; the nearest written ancestor gives the place where the path has none."""
@@ -61,6 +70,8 @@ class LoadedSpec:
 
 
 Judge: TypeAlias = Callable[[LoadedSpec], Iterable[Mistake]]
+Columns: TypeAlias = Callable[[Path | None], Sequence[str]]
+"""Names of the columns of a data file, or (None) of the training frame; empty where they cannot be told."""
 
 
 def load(
@@ -70,11 +81,14 @@ def load(
     base: Path | None = None,
     judges: Sequence[Judge] = (),
     frames: bool = False,
+    columns: Columns | None = None,
+    document: Path | None = None,
 ) -> LoadedSpec:
     """Load a spec from a file (YAML 1.2 or JSON) or a mapping.
 
     ``frames`` says that the rows come as data frames, so that no file needs to be named or there. ``base`` overrides
-    the folder that relative paths start from.
+    the folder that relative paths start from, ``document`` the place of ``architecture.artifact`` (a run's own copy).
+    ``columns`` tells the columns of the training rows where the target is not named.
 
     Raises:
         SpecError: listing every mistake in the file, the overrides, and what the judges add.
@@ -86,25 +100,78 @@ def load(
     tree = _first_level(origin)
     places = _places(origin)
     troubles = [*_document_mistakes(origin), *apply_overrides(tree, places, overrides)]
+    advice, findings = _with_document(tree, places, origin, document, troubles)
     for path, what, fix, code in list(find_traps(tree)):
         troubles.append(_mistake(origin, places, path, what, fix, code))
     for trouble in troubles:
         if trouble.code in _SET_ASIDE:
             _set_aside(tree, tuple(trouble.path.split(".")))
     spec = _validate(tree, origin, places, troubles)
+    here = _columns_of(spec, origin.base, columns)
+    origins = _origins(spec, places, tree)
+    if (target := usual_target(here)) is not None:
+        spec = spec.model_copy(update={"data": spec.data.model_copy(update={"target": target})})
+        origins["data.target"] = f"the only column called {' or '.join(USUAL_NAMES)}"
+        findings.append(_target_found(target))
     loaded = LoadedSpec(
         spec=spec,
         base=origin.base,
         text=origin.text,
         name=spec.name or origin.stem,
-        origins=_origins(spec, places, tree),
+        origins=origins,
         label=origin.label,
         places=places,
+        document=advice.text if advice is not None else None,
+        findings=tuple(findings),
     )
-    mistakes = _judge(loaded, troubles, judges, frames=frames)
+    mistakes = _judge(loaded, troubles, judges, frames=frames, columns=here)
     if mistakes:
         raise spec_error(mistakes)
     return loaded
+
+
+def _with_document(
+    tree: dict[str, Value], places: dict[str, Place], origin: Source, stored: Path | None, troubles: list[Mistake]
+) -> tuple[Advice | None, list[Finding]]:
+    """Read the architect's document, if the spec names one, and put it under the spec."""
+    architecture = tree.get("architecture")
+    named = architecture.get("artifact") if isinstance(architecture, dict) else None
+    troubles += read_texts(tree, places, has_document=isinstance(named, str))
+    if not isinstance(named, str):
+        return None, []
+    if stored is None and (problems := list(path_problems(origin.base, named, many=False))):
+        troubles += [_mistake(origin, places, ARTIFACT, what, fix, "path") for what, fix in problems]
+        return None, []
+    try:
+        advice = read_advice(stored or locate(origin.base, named), named)
+    except Unreadable as error:
+        what = f"{named}{f':{error.line}' if error.line else ''}: {error.what}"
+        troubles.append(_mistake(origin, places, ARTIFACT, what, error.fix, error.code))
+        return None, []
+    merged = merge(tree, places, advice)
+    troubles += merged.mistakes
+    return advice, merged.findings
+
+
+def _columns_of(spec: Spec, base: Path, columns: Columns | None) -> Sequence[str]:
+    """The columns of the training rows, where the target has to be looked for among them."""
+    if columns is None or spec.data.target is not None or spec.task == "language":
+        return ()
+    path = spec.data.train_path
+    if path is not None and (is_code(path) or list(path_problems(base, path, many=True))):
+        return ()
+    return columns(None if path is None else locate(base, path))
+
+
+def _target_found(target: str) -> Finding:
+    return Finding(
+        code="spec.target_found",
+        severity=Severity.WARNING,
+        where="data.target",
+        what=f"neither the spec nor a document names the target; {target!r} was taken",
+        why=f"It is the only column called {', '.join(USUAL_NAMES[:-1])} or {USUAL_NAMES[-1]}.",
+        fix=f"Write target: {target} under data, or the right column",
+    )
 
 
 def _first_level(origin: Source) -> dict[str, Value]:
@@ -200,9 +267,11 @@ def _set_aside(tree: Value, location: Sequence[str | int]) -> None:
         node[int(last)] = ""
 
 
-def _judge(loaded: LoadedSpec, troubles: list[Mistake], judges: Sequence[Judge], *, frames: bool) -> list[Mistake]:
+def _judge(
+    loaded: LoadedSpec, troubles: list[Mistake], judges: Sequence[Judge], *, frames: bool, columns: Sequence[str]
+) -> list[Mistake]:
     """The troubles so far and what rules and judges add; a value already in trouble is not judged again."""
-    rules: list[Judge] = [lambda given: required(given, frames=frames), *RULES, code_files]
+    rules: list[Judge] = [lambda given: required(given, frames=frames, columns=columns), *RULES, code_files]
     if not frames:
         rules.append(data_files)
     mistakes = _without(troubles, [m for rule in rules for m in rule(loaded)])
@@ -244,9 +313,15 @@ def _origins(spec: Spec, places: Mapping[str, Place], tree: Mapping[str, Value])
         written = _written(tree, section if by_name else path)
         inner = written if path in FREE_MAPPINGS and isinstance(written, dict) else {}
         for one in (path, *(f"{path}.{key}" for key in inner)):
-            given = "override" if one in overridden else "given"
+            given = "override" if one in overridden else _of_document(places, one)
             origins[one] = "default" if written is _ABSENT else given
     return origins
+
+
+def _of_document(places: Mapping[str, Place], path: str) -> str:
+    """``given``, or the line of the document that says it."""
+    place = places.get(path)
+    return f"document, line {place.line}" if place is not None and place.origin == "document" else "given"
 
 
 class _Absent:

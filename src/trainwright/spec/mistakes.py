@@ -8,8 +8,9 @@ from typing import Literal, TypeAlias
 from trainwright.core.errors import SpecError
 from trainwright.core.findings import Finding, Severity
 
-Origin: TypeAlias = Literal["given", "override"]
+Origin: TypeAlias = Literal["given", "override", "document"]
 
+_ORDER: tuple[Origin, ...] = ("given", "document", "override")
 # More than a person reads at once; a broken generator can make a hundred thousand (assumption).
 _MOST_LISTED = 100
 _LONGEST_PATH = 200  # characters of a dotted path in a message (assumption, as above)
@@ -18,7 +19,7 @@ _LONGEST_SHOWN = 60  # characters of a value in a message (assumption: one line 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value was written: ``spec.yaml:3:5``, or the override ``-o seed=1``."""
+    """Where a value was written: ``spec.yaml:3:5``, the override ``-o seed=1``, or ``document.md:41:3``."""
 
     where: str
     origin: Origin = "given"
@@ -68,9 +69,9 @@ class Mistake:
 
 
 def spec_error(mistakes: Iterable[Mistake]) -> SpecError:
-    """One error for all mistakes, in the order of the file, overrides last."""
+    """One error for all mistakes, in the order of the file, then of the document, overrides last."""
     unique = list(dict.fromkeys(mistakes))
-    ordered = sorted(unique, key=lambda m: (m.place.origin == "override", m.place.line, m.place.column))
+    ordered = sorted(unique, key=lambda m: (_ORDER.index(m.place.origin), m.place.line, m.place.column))
     lines = [m.line() for m in ordered[:_MOST_LISTED]]
     if len(ordered) > _MOST_LISTED:
         lines.append(f"... and {len(ordered) - _MOST_LISTED} more mistakes.")

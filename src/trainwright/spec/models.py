@@ -20,6 +20,7 @@ from trainwright.core.units import Budget, Duration
 from trainwright.spec.loop import Loop, Spread
 from trainwright.spec.repairs import Repairs, RepairsField
 from trainwright.spec.section import AnyCase, Section, lower, validated_by
+from trainwright.spec.tracking import Trackers
 
 Scalar: TypeAlias = bool | int | float | str | None
 
@@ -106,6 +107,8 @@ def _framework(value: object) -> object:
 
 
 def _pipeline(value: object) -> object:
+    if isinstance(value, str) and value.strip().endswith(".py"):
+        return f"{value.strip()}:build"
     if value is None or isinstance(value, str | dict):
         return value
     raise ValueError("a feature pipeline is 'file.py:function', 'file.skops' or a mapping with steps")
@@ -123,6 +126,10 @@ BudgetField = Annotated[
     PlainSerializer(budget_text),
     WithJsonSchema({"anyOf": [*_BUDGET_SCHEMA["anyOf"], {"type": "null"}]}),
 ]
+# As a text: YAML within quotes, or a word that leaves it to the architect's document (`trainwright.spec.merge`).
+FreeMapping = Annotated[
+    dict[str, object], WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string", "minLength": 1}]})
+]
 Strategy = Annotated[Literal["auto", "random", "stratified", "group", "time"], AnyCase]
 Names: TypeAlias = tuple[str, ...]
 Fraction = Annotated[StrictFloat, Field(lt=1, allow_inf_nan=False)]
@@ -131,14 +138,18 @@ Fraction = Annotated[StrictFloat, Field(lt=1, allow_inf_nan=False)]
 class Architecture(Section):
     """What to train."""
 
-    artifact: str | None = Field(None, description="The architect's document. Not read in this version.")
+    artifact: str | None = Field(
+        None,
+        description="The architect's document: Markdown whose fenced yaml blocks are read; the spec wins over them.",
+        examples=["artifacts/model-architecture-v0.1.md"],
+    )
     model_type: str = Field(
         "auto",
         description="A model family (`trainwright families`), auto, a scikit-learn estimator by its import path, "
         "./file.py:Class, timm/NAME for images, or hf/PATH for a local Transformers checkpoint.",
         examples=["lightgbm"],
     )
-    architecture_spec: dict[str, object] = Field(
+    architecture_spec: FreeMapping = Field(
         default_factory=dict,
         description="Fixed model parameters by name; checked against the family's own list.",
         examples=[{"num_leaves": 63}],
@@ -206,7 +217,9 @@ class Data(Section):
         None, description="Texts that mean missing, instead of the usual ones.", examples=[["?", "NA"]]
     )
     feature_pipeline: Annotated[str | dict[str, object] | None, validated_by(_pipeline)] = Field(
-        None, description="file.py:function, file.skops or {steps: [...]}.", examples=["features.py:build"]
+        None,
+        description="file.py:function (file.py is file.py:build), file.skops or {steps: [...]}.",
+        examples=["features.py:build"],
     )
 
     @model_validator(mode="before")
@@ -306,7 +319,7 @@ class Search(Section):
         "auto", description="What ends a trial that cannot win.", examples=["median"]
     )
     budget: BudgetField = Field(None, description="Trials, time, or both.", examples=["50 trials"])
-    search_space: dict[str, object] = Field(
+    search_space: FreeMapping = Field(
         default_factory=dict,
         description="Parameter -> {low, high, log, int, step, when} or a list of choices; empty: the family's own.",
         examples=[{"learning_rate": {"low": 0.01, "high": 0.3, "log": True}}],
@@ -370,8 +383,16 @@ class Spec(Section):
     checks: dict[str, StrictBool] = Field(
         default_factory=dict, description="Checks to lift: {name: false}. The report says so.", examples=[{}]
     )
-    tracking: Names = Field((), description="Trackers beside the run's own log: jsonl.", examples=[["jsonl"]])
-    export: Names = Field(("native",), description="Export formats: native.", examples=[["native"]])
+    tracking: Trackers = Field(
+        default_factory=dict,
+        description="Trackers beside the run's own log: mlflow, wandb, tensorboard; names, or names with options.",
+        examples=[["mlflow"]],
+    )
+    export: Names = Field(
+        ("native",),
+        description="Export formats: native, and those that are proved to predict the same (docs/exports.md).",
+        examples=[["native", "onnx"]],
+    )
     handoff: Handoff = Handoff()
 
     @model_validator(mode="before")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from trainwright.core.secrets import hidden
 from trainwright.spec.mistakes import Mistake, Place, shown
 from trainwright.spec.syntax import Unreadable
 from trainwright.spec.tree import Value, read_document
@@ -13,7 +14,7 @@ def apply_overrides(tree: dict[str, Value], places: dict[str, Place], overrides:
     """Change the tree and the places in the order given; yield what could not be done."""
     seen: set[str] = set()
     for text in overrides:
-        place = Place(f"-o {text}", "override")
+        place = Place(f"-o {hidden(text, {})}", "override")
         path, equals, raw = text.partition("=")
         path = path.strip()
         parts = path.split(".")

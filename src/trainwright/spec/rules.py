@@ -8,7 +8,8 @@ from trainwright.core import registry
 from trainwright.spec.mistakes import Mistake, nearest, shown
 from trainwright.spec.models import Columns
 from trainwright.spec.space import range_problems
-from trainwright.spec.target import TargetExpression, parse_target
+from trainwright.spec.target import TargetExpression, candidates, parse_target
+from trainwright.spec.tracking import trackers
 from trainwright.spec.vocabulary import example
 
 if TYPE_CHECKING:
@@ -19,17 +20,17 @@ _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
 _IMPORT_PATH = re.compile(r"sklearn(\.[A-Za-z_][A-Za-z0-9_]*)+")
 _FAMILY = re.compile(r"[A-Za-z][A-Za-z0-9_ -]*")
 _FRAMEWORKS = ("auto", "sklearn", "xgboost", "lightgbm", "catboost", "pytorch", "tensorflow")
-_LATER_EXPORTS = ("onnx", "joblib", "torchscript", "skops", "safetensors")
-_LATER_TRACKERS = ("mlflow", "wandb", "tensorboard")
+_HELD_BY_NATIVE = ("skops", "safetensors")
 _KINDS = ("numeric", "categorical", "boolean", "datetime", "text")
 _GROUP_OR_TIME = ("group", "time")
 
 
-def required(loaded: "LoadedSpec", *, frames: bool) -> Iterator[Mistake]:
-    """A target and training rows."""
+def required(loaded: "LoadedSpec", *, frames: bool, columns: Sequence[str] = ()) -> Iterator[Mistake]:
+    """A target and training rows. ``columns`` are those of the training rows, where they are known."""
     data = loaded.spec.data
     if data.target is None and loaded.spec.task != "language":
-        yield loaded.mistake("data.target", "the target is missing", example("data.target"), code="missing")
+        fix = candidates(columns) or example("data.target")
+        yield loaded.mistake("data.target", "the target is missing", fix, code="missing")
     if data.train_path is None and not frames:
         path = "data.train_path"
         yield loaded.mistake(path, "the path of the training data is missing", example(path), code="missing")
@@ -86,10 +87,6 @@ def distributed(loaded: "LoadedSpec") -> Iterator[Mistake]:
 def architecture(loaded: "LoadedSpec") -> Iterator[Mistake]:
     """The model's name has a form that can be a model."""
     wanted = loaded.spec.architecture
-    if wanted.artifact is not None:
-        what = "the architect's document is not read in this version"
-        fix = "Remove the key and write its values into architecture_spec"
-        yield loaded.mistake("architecture.artifact", what, fix, code="unavailable")
     model = wanted.model_type.strip()
     if model.startswith(("./", "/", "timm/", "hf/")) or ".py" in model:
         return
@@ -209,9 +206,9 @@ def _target(text: str | None) -> TargetExpression | None:
 
 
 def outputs(loaded: "LoadedSpec") -> Iterator[Mistake]:
-    """Baselines, trackers and exports: known, available, each once."""
+    """Baselines and exports: known, available, each once."""
     spec = loaded.spec
-    for path, listed in (("baselines", spec.baselines), ("tracking", spec.tracking), ("export", spec.export)):
+    for path, listed in (("baselines", spec.baselines), ("export", spec.export)):
         seen: set[str] = set()
         for number, name in enumerate(listed):
             if name in seen:
@@ -219,11 +216,20 @@ def outputs(loaded: "LoadedSpec") -> Iterator[Mistake]:
             elif not name.strip():
                 yield loaded.mistake(f"{path}.{number}", "the name is empty", "Write a name, or remove it")
             seen.add(name)
-    yield from _available(loaded, "tracking", spec.tracking, ("jsonl",), _LATER_TRACKERS)
-    yield from _available(loaded, "export", spec.export, ("native",), _LATER_EXPORTS)
+    yield from _exports(loaded)
     if "native" not in spec.export:
         what = "the native model is always written: predict and verify need it"
         yield loaded.mistake("export", what, "Write export: [native]", code="missing")
+
+
+def _exports(loaded: "LoadedSpec") -> Iterator[Mistake]:
+    known = ("native", *registry.names("exports"))
+    for number, name in enumerate(loaded.spec.export):
+        if name.lower() in _HELD_BY_NATIVE:
+            what, fix = f"{shown(name)} is how native stores models that need it", "Write native"
+            yield loaded.mistake(f"export.{number}", what, fix, code="unavailable")
+        elif name.strip() and name not in known:
+            yield loaded.mistake(f"export.{number}", f"unknown name {shown(name)}", _choose(name, known))
 
 
 def _available(
@@ -295,6 +301,7 @@ RULES = (
     cross_validation,
     column_roles,
     outputs,
+    trackers,
     search,
     language,
 )

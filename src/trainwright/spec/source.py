@@ -45,7 +45,7 @@ def read_source(source: str | Path | Mapping[str, object], base: Path | None) ->
         assert isinstance(value, dict)
         return Source("spec", emit(value), "run", base or Path.cwd(), Document(value=value), is_mapping=True)
     path = Path(source)
-    text = _decoded(_bytes_of(path))
+    text = read_text_file(path)
     document = _json_document(text, path) or read_document(text)
     return Source(str(source), text, slug(path.stem), base or path.absolute().parent, document)
 
@@ -63,6 +63,15 @@ def neighbour(path: Path) -> str | None:
     except (OSError, ValueError):
         return None
     return nearest(path.name, sorted(names))
+
+
+def read_text_file(path: Path) -> str:
+    """The text of a small UTF-8 file.
+
+    Raises:
+        Unreadable: there is no such file, it is larger than `MAX_BYTES`, or its bytes are no text.
+    """
+    return _decoded(_bytes_of(path))
 
 
 def _bytes_of(path: Path) -> bytes:

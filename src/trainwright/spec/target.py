@@ -1,6 +1,7 @@
 """``data.target``: a column, or a comparison of a column with one value. Read, never evaluated."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainwright.spec.models import Scalar
@@ -10,6 +11,29 @@ _MOST_CHARACTERS = 1000  # column names in real files stay below 300 (assumption
 _COMPARISON = re.compile(r"(?P<column>`[^`]+`|\"[^\"]+\"|'[^']+'|.+?)\s*==\s*(?P<value>.+)", re.DOTALL)
 _QUOTED = re.compile(r"`(?P<tick>[^`]+)`|\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'")
 _OTHER_OPERATOR = re.compile(r"\s(!=|>=|<=|<>|<|>|=|in|not|and|or)\s")
+
+
+# What tables that say nothing else call it: scikit-learn's bunches (target), Hugging Face's data sets and folders of
+# images (label), the argument of `fit` (y), ARFF files of UCI and OpenML (class).
+USUAL_NAMES = ("target", "label", "y", "class")
+_MOST_SHOWN = 20  # column names in one message (assumption: two lines)
+
+
+def usual_target(columns: Sequence[str]) -> str | None:
+    """The only column with one of the `USUAL_NAMES`, in any case; None where there is none or more than one."""
+    found = [name for name in columns if name.strip().lower() in USUAL_NAMES]
+    return found[0] if len(found) == 1 else None
+
+
+def candidates(columns: Sequence[str]) -> str:
+    """What to write where the target is missing; empty without columns."""
+    if not columns:
+        return ""
+    usual = [name for name in columns if name.strip().lower() in USUAL_NAMES]
+    if usual:
+        return f"Write under data: one of target: {', target: '.join(usual)}"
+    more = f" and {len(columns) - _MOST_SHOWN} more" if len(columns) > _MOST_SHOWN else ""
+    return f"Write under data: target: and one of the columns {', '.join(columns[:_MOST_SHOWN])}{more}"
 
 
 @dataclass(frozen=True, slots=True)

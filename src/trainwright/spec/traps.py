@@ -16,6 +16,8 @@ _SECRET = re.compile(
 # These hold what people call things: a column may well be named "[x]".
 _FREE = ("data.columns.", "data.missing_values", "data.target", "architecture.architecture_spec.", "handoff.")
 
+_LISTS = ("tracking",)  # a mapping that may be written as a list
+
 
 def find_traps(value: Value, path: str = "") -> Iterator[tuple[str, str, str, str]]:
     """Every trap in a tree of plain values: (dotted path, what, fix, code)."""
@@ -56,7 +58,8 @@ def _is_unfilled(text: str, path: str) -> bool:
 def _unquoted_brackets(value: list[Value], path: str) -> tuple[str, str, str, str] | None:
     """``model_type: [Model family]``: YAML reads a list with one text."""
     info = fields().get(path)
-    if info is None or "tuple" in str(info.annotation) or not (len(value) == 1 and isinstance(value[0], str)):
+    takes_lists = info is None or "tuple" in str(info.annotation) or path in _LISTS
+    if takes_lists or not (len(value) == 1 and isinstance(value[0], str)):
         return None
     what = f"still the form's own text '[{value[0]:.60}]', or a list where one value is needed"
     return path, what, example(path) or "Fill it in or remove the key", "placeholder"

@@ -8,6 +8,7 @@ from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.core.metrics import Interval, Metric, compute, overfit_gap
 from trainwright.core.tasks import Task
+from trainwright.data.profile import make_profile
 from trainwright.fit.artifact import load_scorer, write_model
 from trainwright.fit.baselines import Baseline, beats
 from trainwright.fit.driver import Fitted
@@ -16,8 +17,10 @@ from trainwright.fit.folds import Fold
 from trainwright.fit.jobs import Prepared
 from trainwright.fit.plan import Plan
 from trainwright.fit.samples import PROMPT, write_samples
-from trainwright.run.files import read_json, write_text
+from trainwright.run.files import read_json, write_json, write_text
 from trainwright.run.hashes import sha256_value
+from trainwright.run.manifest import FACTS
+from trainwright.stages.exporting import export_artifacts
 from trainwright.stages.prepare import best_params
 from trainwright.stages.training import baseline_findings
 from trainwright.stages.work import Work
@@ -86,6 +89,9 @@ def evaluate(work: Work, dataset: "Dataset", plan: Plan, baselines: list[Baselin
             numbers[part.name] = values[plan.primary.name], interval
             digests[part.name] = digest_of(predicted)
         write_sample(work.folder.data / "sample.parquet", parts[-1])
+        if dataset.target.task is not Task.LANGUAGE:
+            profile = make_profile({part.name: part.frame for part in parts}, dataset.schema)
+            write_json(work.folder.data / "profile.json", profile.to_json())
         if dataset.target.task is Task.LANGUAGE:
             beginning = "".join(dataset.val.frame["text"].head(PROMPT).tolist())
             write_text(work.folder.path / "samples.txt", write_samples(scorer, beginning, work.seeds))
@@ -113,6 +119,7 @@ def write_report(work: Work) -> None:
         "handoff": "handoff",
         "log": "training_log.jsonl",
         "predictions": "predictions",
+        **export_artifacts(work.folder),
     }
     work.record["status"] = "done"
     work.save()
@@ -182,5 +189,4 @@ def _baseline_folder(work: Work, baseline: Baseline) -> Path:
 
 def _facts(work: Work) -> dict[str, JsonValue]:
     """Every number of the report that does not depend on time or place."""
-    names = ("task", "target", "data", "model", "primary", "metrics", "intervals", "gap", "baselines")
-    return {name: work.record.get(name) for name in (*names, "cross_validation", "best_params")}
+    return {name: work.record.get(name) for name in FACTS}

@@ -13,6 +13,7 @@ from trainwright.core.code_files import UNTRUSTED, is_code
 from trainwright.core.errors import ArtifactRefused, SpecError, Stopped
 from trainwright.core.findings import finding_from_json
 from trainwright.core.jsonable import JsonValue, dumps
+from trainwright.fit.exports.judge import judge_exports
 from trainwright.fit.plan import family_of, is_model_code, judge_model, load_family
 from trainwright.fit.recorder import Listener, Recorder
 from trainwright.fit.stop import stop_on_signals
@@ -24,6 +25,7 @@ from trainwright.run.hashes import sha256_value
 from trainwright.run.lock import locked
 from trainwright.search.judge import judge_search
 from trainwright.spec.load import LoadedSpec, Mistake, load, spec_error
+from trainwright.stages.tracking import need_trackers
 from trainwright.stages.work import Work
 from trainwright.trackers.jsonl import EventLog
 
@@ -33,17 +35,41 @@ if TYPE_CHECKING:
     from trainwright.data.pipelines import FeaturePipeline
 
 PARTS = ("train", "val", "test")
+DOCUMENT = "document.md"
+"""The run's copy of the architect's document: a resume reads what the run began with."""
 
 
 def load_spec(
-    spec: str | Path | Mapping[str, object], overrides: Sequence[str], *, base: Path | None = None, frames: bool = False
+    spec: str | Path | Mapping[str, object],
+    overrides: Sequence[str],
+    *,
+    base: Path | None = None,
+    frames: "Mapping[str, pd.DataFrame] | None" = None,
+    document: Path | None = None,
 ) -> LoadedSpec:
     """Load a spec with everything families, engines and checks have to say about it.
+
+    ``document`` is a run's own copy of the architect's document.
 
     Raises:
         SpecError: with all mistakes.
     """
-    return load(spec, overrides=overrides, base=base, frames=frames, judges=[judge_model, judge_search, judge_checks])
+    from trainwright.data.header import column_names
+
+    def columns(path: Path | None) -> Sequence[str]:
+        if frames:
+            return [str(name) for name in frames["train"].columns]
+        return [] if path is None else column_names(path)
+
+    return load(
+        spec,
+        overrides=overrides,
+        base=base,
+        frames=bool(frames),
+        judges=[judge_model, judge_search, judge_checks, judge_exports],
+        columns=columns,
+        document=document,
+    )
 
 
 def judge_checks(loaded: LoadedSpec) -> list[Mistake]:
@@ -93,17 +119,22 @@ def new_run(
     listener: Listener | None,
     clock: Clock | None = None,
     base: Path | None = None,
+    document: Path | None = None,
 ) -> Iterator[Work]:
     """Make a run folder and work in it; how it ended is written whatever happens.
 
-    ``base`` is the folder that the spec's relative paths start from, where it is not the spec's own.
+    ``base`` is the folder that the spec's relative paths start from, where it is not the spec's own; ``document`` the
+    copy of the architect's document that another run keeps.
     """
     clock = clock or SystemClock()
-    loaded = load_spec(spec, overrides, base=base, frames=bool(frames))
+    loaded = load_spec(spec, overrides, base=base, frames=frames, document=document)
+    need_trackers(loaded.spec)
     pipeline = _pipeline(loaded, trust_code=trust_code, frames=frames)
     folder = create_run(root, loaded.name, clock.now())
     _store_frames(folder, frames)
     write_text(folder.path / "spec.yaml", loaded.text)
+    if loaded.document is not None:
+        write_text(folder.path / DOCUMENT, loaded.document)
     record: dict[str, JsonValue] = {
         "format": 1,
         "name": loaded.name,
@@ -147,12 +178,15 @@ def old_run(
     overrides = [str(o) for o in _items(launch.get("overrides"))]
     names = [str(n) for n in _items(launch.get("frames"))]
     spec, base = folder.path / "spec.yaml", Path(str(launch["base"]))
-    loaded = load_spec(spec, overrides, base=base, frames=bool(names))
+    frames = stored_frames(folder.path)
+    document = stored_document(folder.path)
+    loaded = load_spec(spec, overrides, base=base, frames=frames, document=document)
     if processes is not None:
         overrides = _by_processes(loaded, overrides, processes)
-        loaded = load_spec(spec, overrides, base=base, frames=bool(names))
+        loaded = load_spec(spec, overrides, base=base, frames=frames, document=document)
         record["launch"] = {**launch, "overrides": list(overrides)}
     loaded = replace(loaded, name=str(record["name"]))
+    need_trackers(loaded.spec)
     pipeline = _pipeline(loaded, trust_code=trust_code, frames=names)
     with _working(folder, loaded, record, pipeline, listener, clock or SystemClock()) as work:
         yield work
@@ -200,6 +234,7 @@ def _working(
         record |= {"status": "running", "finished": None}
         environment = describe_environment(loaded.spec.seed, threads, loaded.base)
         write_json(folder.path / "environment.json", environment)
+        work.add(loaded.findings)
         try:
             yield work
         except Stopped as error:
@@ -272,6 +307,12 @@ def stored_frames(run: Path) -> "Mapping[str, pd.DataFrame] | None":
     import pandas as pd
 
     return {part: pd.read_parquet(path) for part, path in present.items()}
+
+
+def stored_document(run: Path) -> Path | None:
+    """The run's copy of the architect's document, where there is one."""
+    path = run / DOCUMENT
+    return path if path.is_file() else None
 
 
 def _items(value: JsonValue) -> list[JsonValue]:

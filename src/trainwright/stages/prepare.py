@@ -134,6 +134,8 @@ def settled_values(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, tupl
         settled["hyperparameter_search"] = (None, f"done: {_trial(work)} is above, all trials are in search/")
     if repeat := _repairs(work):
         settled["training.repairs.repeat"] = (repeat, "repair")
+    if work.loaded.document is not None:
+        settled["architecture.artifact"] = (None, "read: what it says is in this file, its text in document.md")
     if dataset.target.task is Task.LANGUAGE:
         settled["data.stretch"] = (work.record["stretch"], "default")
     return settled

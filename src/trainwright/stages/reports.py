@@ -1,5 +1,6 @@
 """What commands return: small frozen values with ``to_json``."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from trainwright.checks.contract import CheckResult
+    from trainwright.fit.exports.make import Made
     from trainwright.fit.plan import Plan
 
 
@@ -69,20 +71,60 @@ class InitResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictResult:
-    """Predictions for a table: one row per input row, in input order."""
+    """Predictions for a table: one row per input row, in input order.
 
-    frame: "pd.DataFrame"
+    ``largest_block`` is the most rows that were held at once; ``kept`` the predictions, where no file was asked for.
+    """
+
+    rows: int
+    columns: tuple[str, ...]
     path: Path | None
     findings: tuple[Finding, ...]
+    largest_block: int
+    kept: "pd.DataFrame | None" = None
+
+    @property
+    def frame(self) -> "pd.DataFrame":
+        """The predictions; where they were written to a file, as that file reads now."""
+        if self.kept is not None:
+            return self.kept
+        import pandas as pd
+
+        assert self.path is not None
+        if self.path.suffix == ".parquet":
+            return pd.read_parquet(self.path)
+        if self.path.suffix == ".jsonl":
+            with self.path.open(encoding="utf-8") as lines:
+                return pd.DataFrame([json.loads(line) for line in lines])
+        return pd.read_csv(self.path)
 
     def to_json(self) -> dict[str, JsonValue]:
         """What ``trainwright predict --json`` prints."""
         return {
             "status": "ok",
-            "rows": len(self.frame),
-            "columns": [str(c) for c in self.frame.columns],
+            "rows": self.rows,
+            "columns": list(self.columns),
             "path": None if self.path is None else str(self.path),
             "findings": [f.to_json() for f in self.findings],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportResult:
+    """Exports of a run that were made and proved; ``artifacts`` lists all that the run has."""
+
+    run: Path
+    made: "tuple[Made, ...]"
+    artifacts: Mapping[str, str]
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """What ``trainwright export --json`` prints."""
+        return {
+            "status": "ok",
+            "run": str(self.run),
+            "exports": {one.name: dict(one.entry) for one in self.made},
+            "artifacts": dict(self.artifacts),
+            "findings": [f.to_json() for one in self.made for f in one.findings],
         }
 
 
@@ -136,3 +178,52 @@ def _headline(result: RunResult) -> dict[str, JsonValue]:
         "primary": dict(result.primary),
         "seconds": result.seconds.get("total"),
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repetition:
+    """A training that gave the same bytes again. ``run`` is its folder where it was kept."""
+
+    run: Path | None
+    files: int
+    level: str
+    notes: str
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The ``retrain`` entry of ``trainwright verify --json``."""
+        kept = None if self.run is None else str(self.run)
+        return {"run": kept, "files": self.files, "level": self.level, "notes": self.notes}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyResult:
+    """A folder whose files are what was recorded.
+
+    ``kind`` is ``run`` or ``handoff``; ``elsewhere`` counts files of the run that a hand-off alone does not hold;
+    ``signed_by`` is the public key (hex) whose signature was checked; ``signed_with`` the one it was signed with now.
+    """
+
+    folder: Path
+    kind: str
+    files: int
+    bytes: int
+    elsewhere: int
+    signed_by: str | None
+    findings: tuple[Finding, ...]
+    signed_with: str | None = None
+    retrain: Repetition | None = None
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """What ``trainwright verify --json`` prints."""
+        return {
+            "status": "verified",
+            "folder": str(self.folder),
+            "kind": self.kind,
+            "files": self.files,
+            "bytes": self.bytes,
+            "elsewhere": self.elsewhere,
+            "signed_by": self.signed_by,
+            "signed_with": self.signed_with,
+            "retrain": None if self.retrain is None else self.retrain.to_json(),
+            "findings": [f.to_json() for f in self.findings],
+        }

@@ -1,34 +1,104 @@
-"""Prediction with a delivered model."""
+"""Prediction with a delivered model, of a run or of a hand-off alone."""
 
-import io
 import tempfile
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainwright.core.code_files import is_code
-from trainwright.core.errors import ArtifactRefused, SpecError
+from trainwright.core.findings import Finding
 from trainwright.core.tasks import Task
+from trainwright.data.chunks import CHUNK_ROWS, read_chunks
 from trainwright.data.own_data import read_own, refuse_untrusted
+from trainwright.data.profile import Profile, read_profile
 from trainwright.fit.artifact import Scorer, load_scorer
 from trainwright.fit.evaluate import prediction_frame
-from trainwright.run.files import read_json, write_bytes
-from trainwright.run.folder import RunFolder, open_run
+from trainwright.run.delivered import Delivered, open_delivered
+from trainwright.stages.noticed import Noticed
+from trainwright.stages.prediction_file import check_format, prediction_file
 from trainwright.stages.reports import PredictResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from trainwright.core.findings import Finding
     from trainwright.data.dataset import Schema, Target
     from trainwright.data.read import RawTable
 
-_FORMATS = (".csv", ".parquet", ".jsonl")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenModel:
+    """A delivered model in memory, with what it knows of the rows it takes."""
+
+    delivered: Delivered
+    scorer: Scorer
+    schema: "Schema"
+    target: "Target"
+    profile: Profile | None
+
+    @property
+    def missing_values(self) -> list[str] | None:
+        """The texts that meant missing in training; None for the usual ones."""
+        spelled = self.delivered.scoring.get("missing_values")
+        return [str(s) for s in spelled] if isinstance(spelled, list) else None
+
+    def score(self, table: "RawTable", noticed: Noticed) -> "pd.DataFrame":
+        """The predictions of a table's rows; what is to be said of them goes to ``noticed``.
+
+        Raises:
+            DataRefused: columns are missing, hold another kind, or the rows are no rows of this model.
+        """
+        from trainwright.data.conform import check_agreement, conform
+        from trainwright.data.images import PATH, refuse_other_rows
+
+        refuse_other_rows(table, self.schema)
+        frame, findings = conform(table.frame, self.schema, self.target)
+        findings += check_agreement(table.frame, frame, self.schema)
+        predicted = prediction_frame(self.target, self.scorer.predict(frame))
+        if table.known:
+            predicted.insert(0, PATH, table.frame[PATH].to_numpy())
+        noticed.take(frame, [*table.findings, *findings])
+        return predicted
+
+    def predict(self, rows: "pd.DataFrame") -> "tuple[pd.DataFrame, tuple[Finding, ...]]":
+        """The predictions of a frame, and what was noticed.
+
+        Raises:
+            DataRefused: the rows cannot be scored.
+        """
+        from trainwright.data.read import table_from_frame
+
+        noticed = Noticed(self.profile)
+        predicted = self.score(table_from_frame(rows, missing_values=self.missing_values), noticed)
+        return predicted, noticed.findings()
+
+
+def open_model(run: Path, *, trust_code: bool = False) -> OpenModel:
+    """Load the model of a run or of a hand-off, hashes checked first.
+
+    Raises:
+        ArtifactRefused: there is no finished model, it is damaged, or it is code and ``trust_code`` is not set.
+        ResourceMissing: the engine's package is not installed.
+    """
+    from trainwright.data.store import load_schema
+
+    delivered = open_delivered(run)
+    scorer = load_scorer(delivered.model, trust_code=trust_code)
+    schema, target = load_schema(delivered.schema)
+    profile = None if delivered.profile is None else read_profile(delivered.profile)
+    return OpenModel(delivered=delivered, scorer=scorer, schema=schema, target=target, profile=profile)
 
 
 def score_rows(
-    run: Path, data: "str | Path | pd.DataFrame", *, out: Path | None, trust_code: bool = False
+    run: Path,
+    data: "str | Path | pd.DataFrame",
+    *,
+    out: Path | None,
+    trust_code: bool = False,
+    block_rows: int = CHUNK_ROWS,
 ) -> PredictResult:
-    """Read, check, transform and predict.
+    """Read, check, transform and predict, ``block_rows`` rows at a time.
 
     Raises:
         ArtifactRefused: there is no finished model in the run, or it is damaged.
@@ -36,68 +106,81 @@ def score_rows(
         SpecError: the output's ending is none of .csv, .parquet, .jsonl; or the rows are Python code and
             ``trust_code`` is not set.
     """
-    from trainwright.data.store import load_schema
-
-    folder = open_run(run)
-    if out is not None and out.suffix not in _FORMATS:
-        raise SpecError(f"predictions are written as {', '.join(_FORMATS)}, got {out.name!r}")
-    if not folder.model.is_dir():
-        raise ArtifactRefused(f"{run} has no model yet. `trainwright resume {run}` finishes it.")
+    check_format(out)
     if isinstance(data, str | Path) and is_code(str(data)) and not trust_code:
+        open_delivered(run)
         refuse_untrusted(str(data), where="DATA")
-    scorer = load_scorer(folder.model, trust_code=trust_code)
-    schema, target = load_schema(folder.data / "schema.json")
-    if target.task is Task.LANGUAGE:
-        return _score_text(folder, scorer, data, out)
+    model = open_model(run, trust_code=trust_code)
+    if model.target.task is Task.LANGUAGE:
+        return _written([_score_text(model, data)], out, Noticed(None))
+    noticed = Noticed(model.profile)
     with tempfile.TemporaryDirectory(prefix="trainwright-rows-", ignore_cleanup_errors=True) as scratch:
-        table = _table(folder, data, Path(scratch))
-        predicted, findings = _scored(table, scorer, schema, target)
-    if out is not None:
-        write_bytes(out, _encode(predicted, out.suffix))
-    return PredictResult(frame=predicted, path=out, findings=(*table.findings, *findings))
+        tables = _tables(model, data, Path(scratch), block_rows)
+        return _written(_scored(model, tables, noticed), out, noticed)
 
 
-def _table(folder: RunFolder, data: "str | Path | pd.DataFrame", scratch: Path) -> "RawTable":
-    """The rows as read; those of a data set of the user's own lie in ``scratch``."""
-    from trainwright.data.read import read_table, table_from_frame
-
-    spelled = read_json(folder.record).get("missing_values")
-    missing = [str(s) for s in spelled] if isinstance(spelled, list) else None
-    if not isinstance(data, str | Path):
-        return table_from_frame(data, missing_values=missing)
-    if is_code(str(data)):
-        return read_own(str(data), base=Path(), scratch=scratch, where="DATA", with_target=False)
-    return read_table(Path(data), missing_values=missing)
+def _scored(model: OpenModel, tables: "Iterator[RawTable]", noticed: Noticed) -> "Iterator[pd.DataFrame]":
+    for table in tables:
+        if len(table.frame):
+            yield model.score(table, noticed)
+        else:  # rows that were left out at the end of a file
+            noticed.hear(table.findings)
 
 
-def _scored(
-    table: "RawTable", scorer: Scorer, schema: "Schema", target: "Target"
-) -> "tuple[pd.DataFrame, tuple[Finding, ...]]":
-    from trainwright.data.conform import conform
-    from trainwright.data.images import PATH, refuse_other_rows
-
-    refuse_other_rows(table, schema)
-    frame, findings = conform(table.frame, schema, target)
-    predicted = prediction_frame(target, scorer.predict(frame))
-    if table.known:
-        predicted.insert(0, PATH, table.frame[PATH].to_numpy())
-    return predicted, findings
-
-
-def _score_text(
-    folder: RunFolder, scorer: Scorer, data: "str | Path | pd.DataFrame", out: Path | None
+def _written(
+    blocks: "Iterator[pd.DataFrame] | list[pd.DataFrame]", out: Path | None, noticed: Noticed
 ) -> PredictResult:
+    """Collect the blocks, or write each as it comes."""
+    import pandas as pd
+
+    kept: list[pd.DataFrame] = []
+    columns: tuple[str, ...] = ()
+    rows = largest = 0
+    with nullcontext() if out is None else prediction_file(out) as file:
+        for block in blocks:
+            rows, largest = rows + len(block), max(largest, len(block))
+            columns = tuple(str(c) for c in block.columns)
+            if file is None:
+                kept.append(block)
+            else:
+                file.add(block)
+    return PredictResult(
+        rows=rows,
+        columns=columns,
+        path=out,
+        findings=noticed.findings(),
+        largest_block=largest,
+        kept=None if out is not None else kept[0] if len(kept) == 1 else pd.concat(kept, ignore_index=True),
+    )
+
+
+def _tables(
+    model: OpenModel, data: "str | Path | pd.DataFrame", scratch: Path, block_rows: int
+) -> "Iterator[RawTable]":
+    """The rows as read; those of a data set of the user's own lie in ``scratch``."""
+    from trainwright.data.read import table_from_frame
+
+    missing = model.missing_values
+    if not isinstance(data, str | Path):
+        yield table_from_frame(data, missing_values=missing)
+    elif is_code(str(data)):
+        yield read_own(str(data), base=Path(), scratch=scratch, where="DATA", with_target=False)
+    else:
+        yield from read_chunks(data, rows=block_rows, missing_values=missing)
+
+
+def _score_text(model: OpenModel, data: "str | Path | pd.DataFrame") -> "pd.DataFrame":
     """One row a stretch: where it begins, its characters, their nats (``prediction``), and bits a character."""
     import numpy as np
     import pandas as pd
 
     from trainwright.data.language import STRETCH, TEXT, lengths, rows_of_file, rows_of_frame
 
-    recorded = read_json(folder.record).get("stretch")
+    recorded = model.delivered.scoring.get("stretch")
     stretch = recorded if isinstance(recorded, int) else STRETCH
     frame = rows_of_file(Path(data), stretch) if isinstance(data, str | Path) else rows_of_frame(data, stretch)
-    nats, characters = scorer.predict(frame), lengths(frame)
-    predicted = pd.DataFrame(
+    nats, characters = model.scorer.predict(frame), lengths(frame)
+    return pd.DataFrame(
         {
             "start": (np.cumsum(characters) - characters).astype(np.int64),
             "characters": characters.astype(np.int64),
@@ -106,17 +189,3 @@ def _score_text(
             TEXT: frame[TEXT],
         }
     )
-    if out is not None:
-        write_bytes(out, _encode(predicted, out.suffix))
-    return PredictResult(frame=predicted, path=out, findings=())
-
-
-def _encode(frame: "pd.DataFrame", suffix: str) -> bytes:
-    buffer = io.BytesIO()
-    if suffix == ".csv":
-        frame.to_csv(buffer, index=False)
-    elif suffix == ".parquet":
-        frame.to_parquet(buffer, index=False)
-    else:
-        frame.to_json(buffer, orient="records", lines=True)
-    return buffer.getvalue()

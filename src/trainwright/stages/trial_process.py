@@ -49,6 +49,7 @@ def bench_of(run: Path, threads: int | None, *, trust_code: bool) -> Iterator[tu
             trust_code=trust_code,
             listener=None,
             base=Path(str(known["base"])),
+            document=launch.stored_document(run),
         ) as work:
             dataset = prepare.read_data(work)
             digests = record.get("digests")

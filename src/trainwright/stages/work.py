@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from trainwright.spec.load import LoadedSpec
 
 _TAIL_SHARE = 0.1  # assumption: export and report take less than a tenth of a budget anybody sets
+_EXPORT_S = 10.0  # each format beside native: onnx and booster took 1 s, torch's formats 3 to 9 s on 2 cores, idle
 _TAIL_MIN_S, _TAIL_MAX_S = 8.0, 120.0  # the report with its plots was measured at 3 to 6 s on 2 cores
 
 
@@ -70,7 +71,9 @@ class Work:
         budget = self.loaded.spec.training.time_budget
         if budget is None:
             return None
-        tail = min(max(_TAIL_SHARE * budget.seconds, _TAIL_MIN_S), _TAIL_MAX_S, budget.seconds / 2)
+        tail = min(max(_TAIL_SHARE * budget.seconds, _TAIL_MIN_S), _TAIL_MAX_S)
+        exports = _EXPORT_S * sum(name != "native" for name in self.loaded.spec.export)
+        tail = min(tail + exports, budget.seconds / 2)
         return self.recorder.started_s + budget.seconds - tail
 
     def share_of_time(self, share: float) -> float | None:

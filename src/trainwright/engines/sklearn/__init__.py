@@ -1,16 +1,23 @@
 """The engine for estimators of scikit-learn: one fit, blocks of rounds by warm start, or epochs by partial_fit."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trainwright.core.errors import ArtifactRefused
+from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import ModelPlan
 from trainwright.core.tasks import TABLE_TASKS
-from trainwright.engines.contract import Capabilities, Job, Model, ResumeKind, ResumePolicy, Session
+from trainwright.engines.contract import Capabilities, InGraph, Job, Model, ResumeKind, ResumePolicy, Session
+
+if TYPE_CHECKING:
+    from trainwright.data.onnx_graph import Graph
+    from trainwright.engines.sklearn._predict import FittedModel
 
 CAPABILITIES = Capabilities(
     tasks=TABLE_TASKS,
     devices=("cpu",),
-    exports=("native",),
+    exports=("native", "joblib", "onnx"),
     extra="",
     training_keys=frozenset(),
     repairs=(),
@@ -66,6 +73,25 @@ def load(folder: Path) -> Model:
     Raises:
         ArtifactRefused: the folder is damaged, of another engine, or holds a type that is not trusted.
     """
+    return _read(folder)
+
+
+def add_to_graph(folder: Path, graph: "Graph", X: str, *, trust_code: bool) -> InGraph:
+    """See `trainwright.engines.contract.EntersGraph`."""
+    from trainwright.engines._graphs.sklearn import add_to_graph as add
+
+    read = _read(folder)
+    return add(read.estimator, read.form, graph, X)
+
+
+def estimator(folder: Path) -> tuple[object, Mapping[str, JsonValue]]:
+    """See `trainwright.engines.contract.GivesEstimator`."""
+    read = _read(folder)
+    form = read.form.to_json()
+    return read.estimator, {name: form[name] for name in ("num_classes", "center", "scale")}
+
+
+def _read(folder: Path) -> "FittedModel":
     from trainwright.engines.sklearn._archive import read_estimator, read_json
     from trainwright.engines.sklearn._estimators import Style
     from trainwright.engines.sklearn._predict import FittedModel, Form

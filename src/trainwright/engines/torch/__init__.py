@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING
 from trainwright.core.packages import needs_package
 from trainwright.core.plan import ModelPlan
 from trainwright.core.tasks import Task
-from trainwright.engines.contract import Capabilities, Job, ResumeKind, ResumePolicy
+from trainwright.engines.contract import Capabilities, InGraph, Job, ResumeKind, ResumePolicy
 from trainwright.engines.torch.recipe import KEYS
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from trainwright.core.findings import Finding
+    from trainwright.data.onnx_graph import Graph
     from trainwright.engines.contract import Experiment, Model, Session
 
 CAPABILITIES = Capabilities(
     tasks=frozenset(Task),
     devices=("cpu", "cuda", "mps"),
-    exports=("native",),
+    exports=("native", "onnx", "torch_export", "torchscript"),
     extra="torch",
     training_keys=KEYS | {"distributed"},
     repairs=("learning_rate", "clip_norm", "skip_rows"),
@@ -91,6 +94,22 @@ def load_code(folder: Path) -> "Model":
     from trainwright.engines.torch.model import load_model
 
     return load_model(folder, trust_code=True)
+
+
+def scoring_module(folder: Path, *, trust_code: bool) -> "nn.Module":
+    """See `trainwright.engines.contract.GivesModule`."""
+    _need_torch()
+    from trainwright.engines.torch import model
+
+    return model.scoring_module(folder, trust_code=trust_code)
+
+
+def add_to_graph(folder: Path, graph: "Graph", X: str, *, trust_code: bool) -> InGraph:
+    """See `trainwright.engines.contract.EntersGraph`."""
+    _need_torch()
+    from trainwright.engines.torch.graph import add
+
+    return InGraph(output=add(folder, graph, X, trust_code=trust_code), precision="float32")
 
 
 def choose_threads(job: Job, cores: int) -> "tuple[int, Finding]":

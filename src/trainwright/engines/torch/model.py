@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainwright.core.errors import ArtifactRefused, SpecError
 from trainwright.core.jsonable import JsonValue
@@ -19,8 +19,8 @@ from trainwright.engines.torch.files import (
     write_document,
     write_tensors,
 )
-from trainwright.engines.torch.predictions import Evaluator
-from trainwright.engines.torch.problem import Problem, problem_from
+from trainwright.engines.torch.predictions import Evaluator, readable
+from trainwright.engines.torch.problem import STORED, Problem, problem_from
 
 if TYPE_CHECKING:
     from trainwright.engines.contract import Floats, Matrix
@@ -43,23 +43,10 @@ def load_model(folder: Path, *, trust_code: bool = False) -> "LoadedModel":
     Raises:
         ArtifactRefused: damaged, for another version with other networks, or code that is not trusted.
     """
-    document = read_document(folder, MODEL_JSON)
-    path = folder / MODEL_JSON
-    if document.get("network") == _CODE and not trust_code:
-        raise ArtifactRefused(
-            f"{path} holds a network as Python code, which is not run unasked. Allow it if you trust it"
-        )
-    try:
-        problem = problem_from(document["problem"])
-        threads, block = int(document["threads"]), int(document["block"])
-        params, name = document["params"], str(document["network"])
-        if not isinstance(params, dict):
-            raise TypeError("params is no mapping")
-        network = bare_network(name, params, problem, seed=0)
-    except (KeyError, TypeError, ValueError, RuntimeError, SpecError) as error:
-        raise ArtifactRefused(f"{path} describes no network of this version: {error}") from error
-    load_weights(network, read_tensors(folder / _WEIGHTS), folder / _WEIGHTS)
-    return LoadedModel(Evaluator(network, problem, torch.device("cpu"), block=block), threads)
+    network, problem, document = _read(folder, trust_code=trust_code)
+    return LoadedModel(
+        Evaluator(network, problem, torch.device("cpu"), block=int(document["block"])), int(document["threads"])
+    )
 
 
 class LoadedModel:
@@ -77,3 +64,53 @@ class LoadedModel:
         """See `trainwright.engines.contract.Continues`."""
         with pinned_threads(self._threads):
             return self._evaluator.next_token(ids)
+
+
+class Scoring(nn.Module):
+    """A trained network with what makes predictions of its scores, as one module: rows in, predictions out.
+
+    Rows come as their features give them: tables float32, images uint8, ids int32. A language model's predictions are
+    nats a row.
+    """
+
+    def __init__(self, network: nn.Module, problem: Problem) -> None:
+        super().__init__()
+        self.network = network
+        self.problem = problem
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(rows, ...) -> (rows, classes) or (rows,), float64."""
+        ids = self.problem.inputs.kind in ("tokens", "language")
+        given = x.long() if ids else x.to(STORED[self.problem.inputs.kind])
+        return readable(self.network(given), given, self.problem)
+
+
+def scoring_module(folder: Path, *, trust_code: bool = False) -> Scoring:
+    """The model in a folder as one module that depends on nothing here once it is traced.
+
+    Raises:
+        ArtifactRefused: as `load_model`.
+    """
+    network, problem, _ = _read(folder, trust_code=trust_code)
+    return Scoring(network.eval(), problem).eval()
+
+
+def _read(folder: Path, *, trust_code: bool) -> tuple[nn.Module, Problem, dict[str, Any]]:
+    """The network with its weights, its question, and ``model.json``."""
+    document = read_document(folder, MODEL_JSON)
+    path = folder / MODEL_JSON
+    if document.get("network") == _CODE and not trust_code:
+        raise ArtifactRefused(
+            f"{path} holds a network as Python code, which is not run unasked. Allow it if you trust it"
+        )
+    try:
+        problem = problem_from(document["problem"])
+        int(document["threads"]), int(document["block"])
+        params, name = document["params"], str(document["network"])
+        if not isinstance(params, dict):
+            raise TypeError("params is no mapping")
+        network = bare_network(name, params, problem, seed=0)
+    except (KeyError, TypeError, ValueError, RuntimeError, SpecError) as error:
+        raise ArtifactRefused(f"{path} describes no network of this version: {error}") from error
+    load_weights(network, read_tensors(folder / _WEIGHTS), folder / _WEIGHTS)
+    return network, problem, document

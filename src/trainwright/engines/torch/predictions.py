@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from trainwright.engines._predictions import two_columns
 from trainwright.engines.torch.losses import RowLosses, next_tokens
 from trainwright.engines.torch.problem import Problem, stored_rows
 
@@ -44,7 +43,7 @@ class Evaluator:
 
     def predict(self, X: "Matrix", weights: Mapping[str, Tensor] | None = None) -> "Floats":
         """Predictions in the shapes of the contract; a language model's are nats a row."""
-        out = [_readable(self._scores(x, weights), x, self._problem)[:count] for x, count in self._blocks(X)]
+        out = [_numpy(readable(self._scores(x, weights), x, self._problem))[:count] for x, count in self._blocks(X)]
         return np.concatenate(out) if out else np.empty((0,), dtype=np.float64)
 
     def next_token(self, ids: "np.ndarray") -> "Floats":
@@ -88,21 +87,22 @@ def _padded(rows: Tensor, size: int) -> Tensor:
     return rows if not missing else torch.cat([rows, rows[:1].expand(missing, *rows.shape[1:])])
 
 
-def _readable(scores: Tensor, x: Tensor, problem: Problem) -> "np.ndarray":
+def readable(scores: Tensor, x: Tensor, problem: Problem) -> Tensor:
     """Probabilities, values or nats in float64 from raw scores."""
     wide = scores.to(torch.float64) if scores.device.type != "mps" else scores.cpu().double()
     if problem.goal == "language":
         wide, wanted = next_tokens(wide, x.to(wide.device))
         logs = wide.log_softmax(2).gather(2, wanted[:, :, None])[:, :, 0]
-        return _numpy(-(logs * (wanted != 0)).sum(1))
+        return -(logs * (wanted != 0)).sum(1)
     if problem.goal == "multiclass":
         found = wide.softmax(-1)
         found = found.mean(1) if found.ndim == 3 else found
-        return _numpy(found / found.sum(1, keepdim=True))
+        return found / found.sum(1, keepdim=True)
     if problem.goal == "binary":
-        return two_columns(_numpy(_mean_of_members(torch.sigmoid(wide))))
+        positive = _mean_of_members(torch.sigmoid(wide))
+        return torch.stack([1.0 - positive, positive], dim=1)
     values = wide.exp() if problem.log_link else wide * problem.scale + problem.shift
-    return _numpy(_mean_of_members(values))
+    return _mean_of_members(values)
 
 
 def _mean_of_members(values: Tensor) -> Tensor:

@@ -278,7 +278,7 @@ class TorchSession:
             memory_errors(self._device),
         ):
             self._decide()
-            values, statistics = self._run_block()
+            values, statistics, losses = self._run_block()
             whole = self._step == self._steps
             if whole:
                 self._end_epoch(values)
@@ -289,6 +289,8 @@ class TorchSession:
             whole=whole,
             step=self._step,
             statistics=statistics,
+            steps=self._epoch * self._steps + self._step,
+            step_losses=losses,
         )
 
     def _decide(self) -> None:
@@ -305,7 +307,7 @@ class TorchSession:
             self._lr = self._team.leaders(lambda: found)
             self._findings.append(finding)
 
-    def _run_block(self) -> tuple[dict[str, float], Mapping[str, Mapping[str, float]]]:
+    def _run_block(self) -> tuple[dict[str, float], Mapping[str, Mapping[str, float]], tuple[float, ...]]:
         assert self._grid is not None
         tally, began, waited = Tally(), time.perf_counter(), 0.0
         if not self._step:
@@ -336,7 +338,7 @@ class TorchSession:
         if self._step == self._steps and math.isfinite(self._epoch_seconds):
             values["epoch_seconds"] = self._epoch_seconds
         values |= self._usage.read()
-        return values, self._layers.read()
+        return values, self._layers.read(), tally.each()
 
     def _take(self, step: list[Batch], tally: Tally, rate: float) -> bool:
         """One step, with its own dropout noise; now and then with a look at the layers."""

@@ -6,7 +6,7 @@ update; elsewhere the check stays on the device, and the host reads once a block
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,7 @@ class Tally:
     skipped: "Tensor | float" = 0.0
     steps: int = 0
     rows: int = 0
+    losses: "list[Tensor | float]" = field(default_factory=list)
 
     def read(self) -> dict[str, float]:
         """Mean loss and gradient norm of the steps; the loss is not finite when one of them was not."""
@@ -38,6 +39,12 @@ class Tally:
         if skipped:
             values["skipped_steps"] = skipped
         return values
+
+    def each(self) -> tuple[float, ...]:
+        """The loss of each step, to six digits; the device is asked once for all."""
+        on_device = [loss for loss in self.losses if isinstance(loss, Tensor)]
+        values = torch.stack(on_device).tolist() if on_device else self.losses
+        return tuple(float(f"{value:.6g}") for value in values)
 
 
 class Average:
@@ -128,6 +135,7 @@ class Stepper:
     ) -> bool:
         value, length = loss.item(), norm.item()
         tally.loss = tally.loss + value * count
+        tally.losses.append(value)
         if not (math.isfinite(value) and math.isfinite(length)):
             tally.loss = tally.loss + math.nan  # a non-finite gradient of a finite loss is told the same way
             tally.skipped = tally.skipped + 1
@@ -152,6 +160,7 @@ class Stepper:
             finite = finite & torch.isfinite(loss)
             loss = torch.where(finite, loss, torch.nan)
         tally.loss = tally.loss + loss * count
+        tally.losses.append(loss)
         tally.skipped = tally.skipped + (~finite).float()
         tally.norm = tally.norm + torch.where(finite, norm, 0.0)
         if clip_norm is not None:

@@ -1,0 +1,1 @@
+"""Export formats, one a file; `contract` says what a file provides."""

@@ -4,6 +4,7 @@ import pytest
 
 from tests.spec.conftest import Loader
 from trainwright.core.errors import SpecError
+from trainwright.fit.plan import judge_model
 from trainwright.spec.load import load
 from trainwright.spec.resolve import resolved_yaml
 
@@ -33,6 +34,13 @@ def test_mistakes_have_a_place(load_text: Loader, written: str, said: str) -> No
         load_text(f"{DATA}training: {{repairs: {written}}}")
     assert said in refused.value.message
     assert "spec.yaml:2:" in refused.value.message
+
+
+def test_a_model_that_cannot_be_repaired_has_nothing_to_repeat(load_text: Loader) -> None:
+    made = "{symptom: s, action: learning_rate, values: {factor: 0.1}, rounds: 1}"
+    text = f"{DATA}architecture: {{model_type: linear}}\ntraining: {{repairs: {{repeat: [{made}]}}}}"
+    with pytest.raises(SpecError, match=r"spec.yaml:3:\d+: training.repairs.repeat: linear has no such repairs"):
+        load_text(text, judges=[judge_model])
 
 
 def test_what_was_repaired_goes_into_resolved_yaml_and_loads_again(load_text: Loader) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trainwright.core import registry
+from trainwright.core.errors import SpecError
 from trainwright.core.events import Repaired
 from trainwright.core.findings import Finding
 from trainwright.core.jsonable import JsonValue
@@ -133,7 +134,12 @@ class Repairing:
         return Treated(progress=replace(goes_on, repairs=(*progress.repairs, made)), back=remedy.back, findings=found)
 
     def _apply(self, action: str, values: Mapping[str, JsonValue]) -> None:
-        self.session.apply(Repair(action=action, values=values))
+        try:
+            self.session.apply(Repair(action=action, values=values))
+        except ValueError as error:  # one that was chosen here always fits; one that is repeated may be another model's
+            raise SpecError(
+                f"training.repairs.repeat: {error}. Remove what an earlier run of another spec did"
+            ) from error
         rows = values.get("rows")
         if isinstance(rows, list | tuple):
             self.judge.leave_out([int(str(row)) for row in rows])

@@ -74,6 +74,8 @@ def _placed(work: Work, error: SpecError) -> SpecError:
 def plan_training(work: Work, dataset: "Dataset", *, simpler: str | None = None) -> Plan:
     """Settle the model (``simpler`` names another family), and write ``resolved.yaml`` with every value's origin."""
     plan = make_plan(work.loaded, dataset, threads=work.threads, simpler=simpler)
+    if simpler is not None:
+        work.record.pop("repairs", None)  # they are those of the model that is left
     work.add(plan.findings)
     write_resolved(work, dataset, plan)
     return plan

@@ -45,6 +45,39 @@ def test_values_inside_a_unit_belong_to_the_rounds_up_to_its_step() -> None:
     assert (curve.steps, curve.values) == ((8, 9), (3.0, 2.0))
 
 
+def test_a_repair_that_went_back_takes_the_later_points_with_it() -> None:
+    back: dict[str, JsonValue] = {"event": "repaired", "step": 3, "after": {"rounds": 1, "step": 0}}
+    log = read_log([started("fit"), judged(1, 0.5), judged(2, 0.6), judged(3, 9.0), back, judged(2, 0.4)])
+    assert (log.curves["val", "log_loss"].steps, log.curves["val", "log_loss"].values) == ((1, 2), (0.5, 0.4))
+    assert log.repairs == (back,)
+
+
+def test_what_was_repaired_is_said_with_what_it_changed(copied: Callable[[str], Path]) -> None:
+    run = copied("binary")
+    assert observations.repairs(gather(run)) == ""
+    made = [
+        {
+            "symptom": "doctor.loss_exploding",
+            "what": "the training loss is 70 at epoch 1",
+            "action": "learning_rate",
+            "values": {"measure": True},
+            "back": True,
+            "rounds": 1,
+            "before": {"learning_rate": 30.0},
+            "after": {"learning_rate": 0.05, "rounds": 0, "step": 0},
+            "helped": False,
+        },
+        {"symptom": "s", "what": "a row", "action": "skip_rows", "values": {"rows": [7]}, "rounds": 2, "helped": True},
+        {"symptom": "s", "what": "a jump", "action": "clip_norm", "values": {"norm": 2.5}, "rounds": 3, "helped": True},
+    ]
+    edit(run / "run.json", lambda record: record.update(repairs=made))
+    said = observations.repairs(gather(run))
+    assert "the learning rate went from 30 to 0.05; training went back to" in said
+    assert "it was not enough" in said
+    assert "1 training row left out (positions 7)" in said
+    assert "2.500 at most" in said
+
+
 def test_a_test_score_outside_the_validation_interval_is_said(copied: Callable[[str], Path]) -> None:
     run = copied("binary")
     edit(

@@ -183,6 +183,9 @@ def _judge_keys(
             what = f"{key} has no effect on {name}, which trains with {family.ENGINES[0]}"
             fix = "Remove it; the model's own parameters go under architecture.architecture_spec"
             yield loaded.mistake(f"training.{key}", what, fix, code="no_effect")
+    if any(one.action not in capabilities.repairs for one in training.repairs.repeat):
+        what = f"{name} has no such repairs while it trains"
+        yield loaded.mistake("training.repairs.repeat", what, "Remove it", code="no_effect")
     if training.epochs is not None and "batch_size" not in capabilities.training_keys and name != "sklearn_mlp":
         yield loaded.mistake("training.epochs", f"{name} does not train in epochs", "Write rounds", code="no_effect")
     for path, key in TWICE.items():

@@ -74,6 +74,8 @@ def _placed(work: Work, error: SpecError) -> SpecError:
 def plan_training(work: Work, dataset: "Dataset", *, simpler: str | None = None) -> Plan:
     """Settle the model (``simpler`` names another family), and write ``resolved.yaml`` with every value's origin."""
     plan = make_plan(work.loaded, dataset, threads=work.threads, simpler=simpler)
+    if simpler is not None:
+        work.record.pop("repairs", None)  # they are those of the model that is left
     work.add(plan.findings)
     write_resolved(work, dataset, plan)
     return plan
@@ -132,11 +134,22 @@ def settled_values(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, tupl
             settled[f"training.{path}"] = (settled[f"training.{path}"][0], _trial(work))
     if searched:
         settled["hyperparameter_search"] = (None, f"done: {_trial(work)} is above, all trials are in search/")
+    if repeat := _repairs(work):
+        settled["training.repairs.repeat"] = (repeat, "repair")
     if work.loaded.document is not None:
         settled["architecture.artifact"] = (None, "read: what it says is in this file, its text in document.md")
     if dataset.target.task is Task.LANGUAGE:
         settled["data.stretch"] = (work.record["stretch"], "default")
     return settled
+
+
+def _repairs(work: Work) -> list[dict[str, object]]:
+    """What the doctor did, in the form in which a spec repeats it."""
+    made = work.record.get("repairs")
+    keys = ("symptom", "action", "values", "rounds", "step", "back")
+    return (
+        [{key: one[key] for key in keys} for one in made if isinstance(one, Mapping)] if isinstance(made, list) else []
+    )
 
 
 def _trial(work: Work) -> str:

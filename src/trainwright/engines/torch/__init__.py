@@ -27,7 +27,7 @@ CAPABILITIES = Capabilities(
     exports=("native", "onnx", "torch_export", "torchscript"),
     extra="torch",
     training_keys=KEYS | {"distributed"},
-    repairs=("learning_rate", "clip_norm"),
+    repairs=("learning_rate", "clip_norm", "skip_rows"),
 )
 
 EXPERIMENTS = (

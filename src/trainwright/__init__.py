@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from trainwright.pipeline import check as check
     from trainwright.pipeline import compare as compare
+    from trainwright.pipeline import diagnose as diagnose
     from trainwright.pipeline import engines as list_engines
     from trainwright.pipeline import families as list_families
     from trainwright.pipeline import init as init
@@ -24,13 +25,26 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _IN_PIPELINE = {"write_report": "report", "list_families": "families", "list_engines": "engines"} | {
-    name: name for name in ("check", "compare", "init", "predict", "resume", "runs", "schema", "search_worker", "train")
+    name: name
+    for name in (
+        "check",
+        "compare",
+        "diagnose",
+        "init",
+        "predict",
+        "resume",
+        "runs",
+        "schema",
+        "search_worker",
+        "train",
+    )
 }
 
 __all__ = [
     "__version__",
     "check",
     "compare",
+    "diagnose",
     "init",
     "list_engines",
     "list_families",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from trainwright.report.compare import Comparison
+    from trainwright.stages.diagnosing import Diagnosis
 
 SpecSource: TypeAlias = str | Path | Mapping[str, object]
 
@@ -188,6 +189,22 @@ def predict(
     from trainwright.stages.scoring import score_rows
 
     return score_rows(Path(run), data, out=out, trust_code=trust_code)
+
+
+def diagnose(log: str | Path, *, run: str = "") -> "Diagnosis":
+    """What is wrong with a training, from its log: a run of ours, or a log that another program wrote.
+
+    ``log`` is a file, a folder, or ``sqlite:///PATH`` of a store of MLflow, in which ``run`` names one (id or name).
+    The formats are in docs/diagnose.md. Nothing is trained and nothing written.
+
+    Raises:
+        SpecError: there is no such log, or several are meant.
+        ArtifactRefused: it is damaged, too large, or of no known format.
+        ResourceMissing: it may not be read.
+    """
+    from trainwright.stages.diagnosing import diagnose_log
+
+    return diagnose_log(log, run=run)
 
 
 def report(run: str | Path) -> ReportResult:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from trainwright import __version__
-from trainwright.apps import check, documents, failures, init, language, predict, search_worker, train
+from trainwright.apps import check, diagnose, documents, failures, init, language, predict, search_worker, train
 from trainwright.apps.answer import Answer, Surroundings
 from trainwright.apps.failures import Failure
 from trainwright.apps.screen import Screen, stdout_kept_clean
@@ -58,7 +58,7 @@ def make_app(*, rich_help: bool) -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(_root)
-    for module in (init, check, train, search_worker, predict, documents, language):
+    for module in (init, check, train, search_worker, predict, diagnose, documents, language):
         for command, epilog in module.COMMANDS:
             name = command.__name__.removesuffix("_command").replace("_", "-")
             app.command(name, epilog=epilog)(command)

@@ -24,7 +24,7 @@ def waiting(*shares: float, use: float | None = None) -> list[dict[str, float]]:
 def test_waiting_half_of_the_time_is_told_once() -> None:
     ((step, finding),) = told(waiting(*[0.5] * 20))
     assert step == 3
-    assert finding.code == "training.starved"
+    assert finding.code == "doctor.starved"
     assert "50%" in finding.what
     assert "num_workers" in finding.fix
 
@@ -46,11 +46,11 @@ def test_a_second_of_training_is_looked_at_before_anything_is_said() -> None:
 
 def test_a_device_that_idles_beside_full_plates_is_told_apart() -> None:
     ((step, finding),) = told(waiting(*[0.05] * 9, use=12.0))
-    assert (step, finding.code) == (3, "training.device_idle")
+    assert (step, finding.code) == (3, "doctor.device_idle")
     assert "12%" in finding.what
     assert told(waiting(*[0.05] * 9, use=40.0)) == []
     ((_, hungry),) = told(waiting(*[0.8] * 9, use=12.0))
-    assert hungry.code == "training.starved"
+    assert hungry.code == "doctor.starved"
 
 
 def test_engines_that_do_not_measure_it_are_never_starved() -> None:

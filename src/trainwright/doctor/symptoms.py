@@ -22,7 +22,7 @@ def non_finite(values: Mapping[str, float], *, predictions_finite: bool, step: i
         return None
     seen = ", ".join(broken) if broken else "the predictions"
     return Finding(
-        code="training.non_finite",
+        code="doctor.non_finite",
         severity=Severity.ERROR,
         where=stage,
         what=f"{seen} became NaN or infinite at round {step}",
@@ -79,7 +79,7 @@ def _latest(units: tuple[tuple[float, float, float | None], ...]) -> tuple[tuple
 def _hungry(waited: float, use: float | None, step: int, stage: str) -> Finding:
     seen = "" if use is None else f"; the device worked {use:.0f}% of the time"
     return Finding(
-        code="training.starved",
+        code="doctor.starved",
         severity=Severity.WARNING,
         where=stage,
         what=f"{waited:.0%} of the training time is spent waiting for data, at round {step}{seen}",
@@ -92,7 +92,7 @@ def _hungry(waited: float, use: float | None, step: int, stage: str) -> Finding:
 
 def _idle(waited: float, use: float, step: int, stage: str) -> Finding:
     return Finding(
-        code="training.device_idle",
+        code="doctor.device_idle",
         severity=Severity.WARNING,
         where=stage,
         what=f"the device works {use:.0f}% of the time at round {step}, and does not wait for data ({waited:.0%})",

@@ -49,7 +49,7 @@ def test_a_slow_source_starves_a_training_and_is_told(tmp_path, slow):
     job = make_job(epochs=4 if slow else 300, data_on="stream", val=False, statistics_every=0)
     job = replace(job, train=Table(X=data.X.view(Slow) if slow else data.X, y=data.y))
     codes = {f.code for f in fitted(job, tmp_path).findings}
-    assert ("training.starved" in codes) is slow
+    assert ("doctor.starved" in codes) is slow
     assert "torch.data_on" in codes
 
 

@@ -1,0 +1,265 @@
+"""What a whole training says, once it has ended: over- and underfitting, learned by heart, ended too soon."""
+
+from statistics import median
+
+from trainwright.core.findings import Finding, Severity
+from trainwright.doctor.history import History
+from trainwright.doctor.losses import finite_points
+
+# Assumptions, measured with benchmarks/clinic.py as those of `losses`. Losses are compared in units of the loss of the
+# best constant prediction, so that they mean the same for every task.
+_GAP = 0.35  # validation above training, at the round that was kept
+_LOST = 0.35  # of what validation had gained at its best, lost again by the end
+_BY_HEART = 0.6  # training loss below this share of the constant's ...
+_NOTHING = 0.97  # ... while validation never gets below this
+_UNDERFIT = 0.9  # even the training loss stays above this share of the constant's
+_TOO_GOOD = 0.002
+_STILL_GAINING = 0.02  # share of the whole improvement in the last tenth (twice the report's mark)
+_FEW_UNITS = 5
+_COOLED = 0.05  # of the highest rate
+_FLAT = 0.01
+_SHORT_PATIENCE = 0.1  # of the limit of rounds
+
+
+def overfitting(history: History) -> Finding | None:
+    """Validation far above training at the kept round, or getting worse after its best while training gets better."""
+    loss = _ended(history)
+    if loss is None:
+        return None
+    kept = loss.kept
+    gap = (loss.val_at(kept) - loss.train_at(kept)) / loss.constant
+    gained = max(loss.constant_val - loss.best, 1e-12)
+    lost = (loss.val[-1][1] - loss.best) / gained
+    fell = loss.train[-1][1] < loss.train_at(loss.best_step)
+    if gap <= _GAP and not (lost > _LOST and fell and loss.best < _NOTHING * loss.constant_val):
+        return None
+    return _finding(
+        history,
+        "doctor.overfitting",
+        f"the loss is {loss.train_at(kept):.4g} on training and {loss.val_at(kept):.4g} on validation rows at "
+        f"{kept:g}; it ends at {loss.val[-1][1]:.4g}, its best was {loss.best:.4g}",
+        "The model learns its training rows beyond what holds for others: too complex, or too few rows",
+        "Regularise more (weight decay, dropout, fewer leaves), use a smaller model, or more rows",
+        {"gap": gap, "lost_share_of_gain": lost},
+    )
+
+
+def by_heart(history: History) -> Finding | None:
+    """Training rows are learned, and nothing of it holds for validation rows."""
+    loss = _ended(history)
+    if loss is None or loss.lowest_train > _BY_HEART * loss.constant or loss.best < _NOTHING * loss.constant_val:
+        return None
+    return _finding(
+        history,
+        "doctor.learned_by_heart",
+        f"training loss falls to {loss.lowest_train:.4g} while validation never gets below {loss.best:.4g}, which a "
+        f"constant reaches too ({loss.constant_val:.4g})",
+        "Labels that do not belong to their rows (shuffled, wrong join), features without signal, or validation rows "
+        "from another source",
+        "Check how the target was joined to the rows, and that training and validation come from the same place",
+        {"train": loss.lowest_train, "val": loss.best, "constant": loss.constant_val},
+    )
+
+
+def label_noise(history: History) -> Finding | None:
+    """Validation is best early and then gets as bad as a constant or worse, while training goes on to fit every row."""
+    loss = _ended(history)
+    if loss is None or loss.best >= _NOTHING * loss.constant_val:
+        return None
+    worse = loss.val[-1][1] > loss.constant_val
+    if not worse or loss.lowest_train > _BY_HEART * loss.constant or loss.best < 0.4 * loss.constant_val:
+        return None
+    return _finding(
+        history,
+        "doctor.label_noise",
+        f"validation loss is best at {loss.best_step:g} ({loss.best:.4g}) and ends at {loss.val[-1][1]:.4g}, above a "
+        f"constant's {loss.constant_val:.4g}, while training falls to {loss.lowest_train:.4g}",
+        "That is how a model looks that learns wrong labels one by one (a hint, no proof)",
+        "Look at the training rows with the largest loss at the best round; use label smoothing or a smaller model",
+        {"best": loss.best, "end": loss.val[-1][1], "constant": loss.constant_val},
+    )
+
+
+def underfitting(history: History) -> Finding | None:
+    """Even on its training rows the model is hardly better than a constant."""
+    loss = _ended(history)
+    if loss is None or not _UNDERFIT * loss.constant < loss.lowest_train < 3 * loss.constant:
+        return None
+    return _finding(
+        history,
+        "doctor.underfitting",
+        f"the training loss is {loss.lowest_train:.4g} at best, a constant reaches {loss.constant:.4g}",
+        "The model is too simple for the task, trained too short, or the features carry little signal",
+        "Try a family that can express more (boosted trees, a network), better features, or more rounds",
+        {"train": loss.lowest_train, "constant": loss.constant},
+    )
+
+
+def too_good(history: History) -> Finding | None:
+    """A validation loss so near to nothing that a leak is likelier than a good model."""
+    loss = _ended(history)
+    if loss is None or loss.best > _TOO_GOOD * loss.constant_val or history.text("task") == "language":
+        return None
+    return _finding(
+        history,
+        "doctor.too_good",
+        f"validation loss falls to {loss.best:.2g}, {loss.best / loss.constant_val:.2%} of a constant's",
+        "A column may hold the target, or validation rows may be among the training rows",
+        "Look at the most important column, and how it is known before the target is",
+        {"val": loss.best, "constant": loss.constant_val},
+    )
+
+
+def rounds_too_few(history: History) -> Finding | None:
+    """All rounds were used and the last tenth of them still brought a visible gain."""
+    points = finite_points(history.of("val_loss"))
+    if history.text("reason") != "rounds" or len(points) < _FEW_UNITS:
+        return None
+    values = [value for _, value in points]
+    best = min(values)
+    last = history.number("rounds_limit") or points[-1][0]
+    if values.index(best) < len(values) - 2 or points[-1][0] < last:
+        return None
+    start = max(values[0], history.number("constant_loss", "val") or values[0])
+    before = [value for step, value in points if step <= 0.9 * points[-1][0]] or values[:1]
+    share = (min(before) - best) / max(start - best, 1e-12)
+    if share < _STILL_GAINING or start <= best:
+        return None
+    return _finding(
+        history,
+        "doctor.rounds_too_few",
+        f"{share:.1%} of the whole gain came in the last tenth of {points[-1][0]:g} rounds",
+        "Training ended by its limit while it was still getting better: too few rounds, or too low a rate",
+        "Raise training.rounds (epochs), or the learning rate",
+        {"share_of_gain": share},
+    )
+
+
+def stopped_too_early(history: History) -> Finding | None:
+    """Early stopping ended a training whose loss was still falling underneath its noise."""
+    points, train = finite_points(history.of("val_loss")), finite_points(history.of("train_loss"))
+    patience, limit = history.number("patience"), history.number("rounds_limit")
+    if history.text("reason") != "early_stopping" or not patience or not limit or len(points) < 2 or len(train) < 2:
+        return None
+    best = min(value for _, value in points)
+    constant = history.number("constant_loss", "val") or points[0][1]
+    near = points[-1][1] - best < 0.1 * max(constant - best, 1e-12) or best > 0.9 * constant
+    falling = train[-1][1] < train[max(0, len(train) - 1 - int(patience))][1] * (1 - _FLAT)
+    if patience > _SHORT_PATIENCE * limit or patience > 5 or not near or not falling or points[-1][0] > limit / 2:
+        return None
+    return _finding(
+        history,
+        "doctor.stopped_too_early",
+        f"training stopped at {points[-1][0]:g} of {limit:g} after {patience:g} without a better validation score, "
+        "while the training loss was still falling and validation had not turned",
+        "A patience shorter than the noise of the validation score",
+        "Raise training.early_stopping.patience",
+        {"patience": patience, "stopped": points[-1][0], "limit": limit},
+    )
+
+
+def schedule_too_short(history: History) -> Finding | None:
+    """The rate fell to nothing long before the end, while the loss was still falling."""
+    rates, points = history.of("learning_rate"), finite_points(history.of("train_loss"))
+    if not history.text("reason") or len(rates.values) < 2 * _FEW_UNITS or len(points) < _FEW_UNITS:
+        return None
+    peak = max(rates.values)
+    cold = next((s for s, r in zip(rates.steps, rates.values, strict=True) if 0 < r < _COOLED * peak), None)
+    if cold is None or cold > 0.6 * rates.steps[-1] or cold > points[-1][0]:
+        return None
+    start = max(points[0][1], history.number("constant_loss", "train") or points[0][1])
+    then = min((v for s, v in points if s <= cold), default=start)
+    earlier = min((v for s, v in points if s <= 0.7 * cold), default=start)
+    after = min(v for _, v in points)
+    if earlier - then < 0.02 * start or then - after > 0.5 * (earlier - then) * (rates.steps[-1] - cold) / cold:
+        return None
+    return _finding(
+        history,
+        "doctor.schedule_too_short",
+        f"the learning rate fell below {_COOLED:.0%} of its highest value at {cold:g} of {rates.steps[-1]:g}, when the "
+        "training loss was still falling",
+        "A schedule that ends, or a plateau rule that cuts, too soon: the rounds after it teach nothing",
+        "Give the schedule the length of the training, or raise training.scheduler.patience",
+        {"cold_at": cold, "rounds": rates.steps[-1]},
+    )
+
+
+def plateau(history: History) -> Finding | None:
+    """All rounds were used, and the second half of them changed nothing."""
+    points = finite_points(history.of("val_loss"))
+    if history.text("reason") != "rounds" or len(points) < 2 * _FEW_UNITS:
+        return None
+    half = [value for step, value in points if step <= points[-1][0] / 2]
+    best, start = min(v for _, v in points), max(points[0][1], history.number("constant_loss", "val") or 0.0)
+    if not half or start <= best or (min(half) - best) > _FLAT / 2 * (start - best):
+        return None
+    return _finding(
+        history,
+        "doctor.plateau",
+        f"the second half of {points[-1][0]:g} rounds brought {(min(half) - best) / (start - best):.2%} of the gain",
+        "The model has learned what it can; more rounds cost time only",
+        "Use early stopping or fewer rounds; to get further change the model or the features",
+        {"share_of_gain": (min(half) - best) / (start - best)},
+        severity=Severity.INFO,
+    )
+
+
+def no_split(history: History) -> Finding | None:
+    """Trees that never split: every evaluation gives exactly the same number."""
+    values = [value for _, value in finite_points(history.of("val_loss"))]
+    if history.text("unit") not in ("round", "tree") or not history.text("reason") or not values:
+        return None
+    constant = history.number("constant_loss", "train")
+    train = [value for _, value in finite_points(history.of("train_loss"))]
+    same = len(set(values)) == 1 and constant is not None and bool(train)
+    if not same or median(train) < 0.999 * (constant or 0.0):
+        return None
+    return _finding(
+        history,
+        "doctor.no_split",
+        "no tree found a split: the prediction is the same for every row",
+        "Too few rows for the smallest leaf, a split penalty that is too high, or features that hold one value",
+        "Lower min_child_samples, min_child_weight, min_split_gain or lambda; look at the columns",
+        {"val": values[-1]},
+    )
+
+
+class _Losses:
+    """The loss of both parts of an ended training."""
+
+    def __init__(self, history: History, constant: float, constant_val: float) -> None:
+        self.constant, self.constant_val = constant, constant_val
+        self.train, self.val = finite_points(history.of("train_loss")), finite_points(history.of("val_loss"))
+        self.best_step, self.best = min(self.val, key=lambda point: point[1])
+        self.lowest_train = min(value for _, value in self.train)
+        kept = history.number("selected")
+        self.kept = self.val[-1][0] if kept is None else kept
+
+    def val_at(self, step: float) -> float:
+        return min(self.val, key=lambda point: abs(point[0] - step))[1]
+
+    def train_at(self, step: float) -> float:
+        return min(self.train, key=lambda point: abs(point[0] - step))[1]
+
+
+def _ended(history: History) -> _Losses | None:
+    constant, constant_val = history.number("constant_loss", "train"), history.number("constant_loss", "val")
+    both = finite_points(history.of("train_loss")) and finite_points(history.of("val_loss"))
+    if not both or not history.text("reason") or not constant or not constant_val:
+        return None
+    return _Losses(history, constant, constant_val)
+
+
+def _finding(
+    history: History,
+    code: str,
+    what: str,
+    why: str,
+    fix: str,
+    evidence: dict[str, float],
+    *,
+    severity: Severity = Severity.WARNING,
+) -> Finding:
+    return Finding(
+        code=code, severity=severity, where=history.text("stage"), what=what, why=why, fix=fix, evidence=dict(evidence)
+    )

@@ -1,0 +1,164 @@
+"""What the loss curve says while a training runs: lost, exploding, stuck, rough, at its end too soon."""
+
+import itertools
+import math
+from statistics import median
+
+from trainwright.core.findings import Finding, Severity
+from trainwright.doctor.history import History, Series
+
+# Every number below is an assumption that benchmarks/clinic.py was the measure of: chosen on one half of its runs,
+# reported on the other.
+_EXPLODED = 3.0  # times the loss of the best constant prediction
+_FELL_OFF = 10.0  # times its own lowest value, where no constant is known
+_SPIKE = 4.0  # times the median of the units before
+_BEFORE = 5  # units a spike is compared with
+_STUCK_UNITS = 5  # evaluations before a training may be called stuck
+_STUCK_GAIN = 0.02  # of the constant's loss: less than this is no progress
+_SLOW_UPDATE, _WILD_UPDATE = 1e-4, 0.1
+"""A step that changes the weights by less than a ten-thousandth, or by more than a tenth, of their length. A
+thousandth is the usual advice (Karpathy, "A Recipe for Training Neural Networks" and cs231n's notes)."""
+_ROUGH_STEPS, _ROUGH_UNITS = 0.4, 8  # of pure noise half of all steps go up
+_ROUGH_SIZE = 0.25  # mean step over the distance from the first value to the lowest
+_ROUGH_MOVED = 0.05  # mean step over the level: a loss that trembles around its floor is no trouble
+
+
+def non_finite(history: History) -> Finding | None:
+    """A loss, or the gradient, that became NaN or infinite."""
+    for name in ("objective", "train_loss", "val_loss", "gradient_norm"):
+        series = history.of(name)
+        for step, value in zip(series.steps, series.values, strict=True):
+            if not math.isfinite(value):
+                return Finding(
+                    code="doctor.non_finite",
+                    severity=Severity.ERROR,
+                    where=history.text("stage"),
+                    what=f"{_words(name)} became {value} at {_at(history, step)}",
+                    why="The learning rate is too high, a row holds an extreme value, or half precision overflowed",
+                    fix="Lower the learning rate, set training.clip_norm, or look at the range of target and columns",
+                    evidence={"series": name, "step": step, "value": str(value)},
+                )
+    return None
+
+
+def exploding(history: History) -> Finding | None:
+    """A training loss far above that of the best constant prediction, or far above its own lowest value."""
+    constant = history.number("constant_loss", "train")
+    name = "train_loss" if constant and history.of("train_loss").values else "objective"
+    series, lowest = history.of(name), math.inf
+    for step, value in finite_points(series):
+        limit = _EXPLODED * constant if constant and name == "train_loss" else _FELL_OFF * max(lowest, 1e-3)
+        if value > limit:
+            reference = f"{constant:.4g} for the best constant" if name == "train_loss" else f"{lowest:.4g} before"
+            return Finding(
+                code="doctor.loss_exploding",
+                severity=Severity.ERROR,
+                where=history.text("stage"),
+                what=f"{_words(name)} is {value:.4g} at {_at(history, step)}, against {reference}",
+                why="Steps are so long that they lead away from the minimum: the learning rate is too high",
+                fix="Lower the learning rate, or set training.clip_norm",
+                evidence={"step": step, "value": value, "constant": constant, "lowest": _or_none(lowest)},
+            )
+        lowest = min(lowest, value)
+    return None
+
+
+def spike(history: History) -> Finding | None:
+    """A single unit whose loss stands out, and a loss that came back afterwards."""
+    points = finite_points(history.of("objective")) or finite_points(history.of("train_loss"))
+    for i in range(_BEFORE, len(points) - 1):
+        usual = median(value for _, value in points[i - _BEFORE : i])
+        step, value = points[i]
+        if usual > 1e-3 and value > _SPIKE * usual and points[i + 1][1] < value / 2:
+            return Finding(
+                code="doctor.loss_spike",
+                severity=Severity.WARNING,
+                where=history.text("stage"),
+                what=f"the training loss jumped to {value:.4g} at {_at(history, step)}, from {usual:.4g} before",
+                why="A batch with extreme rows, or a learning rate at the edge of what is stable",
+                fix="Set training.clip_norm, look at the rows of that batch, or lower the learning rate",
+                evidence={"step": step, "value": value, "before": usual},
+            )
+    return None
+
+
+def stuck(history: History) -> Finding | None:
+    """A training loss that does not get below that of the best constant; which of three causes the evidence names."""
+    constant, points = history.number("constant_loss", "train"), finite_points(history.of("train_loss"))
+    if not constant or len(points) < 2 or points[-1][0] < _STUCK_UNITS:
+        return None
+    lowest = min(value for _, value in points)
+    if lowest < (1 - _STUCK_GAIN) * constant or lowest > _EXPLODED * constant:
+        return None
+    updates = [series.values[-1] for series in history.layers("update_ratio").values() if series.values]
+    update = median(updates) if updates else None
+    code, why, fix = _why_stuck(update)
+    return Finding(
+        code=code,
+        severity=Severity.WARNING,
+        where=history.text("stage"),
+        what=f"the training loss is {lowest:.4g} at best until {_at(history, points[-1][0])}; a constant reaches "
+        f"{constant:.4g}",
+        why=why,
+        fix=fix,
+        evidence={"step": points[-1][0], "lowest": lowest, "constant": constant, "update_ratio": update},
+    )
+
+
+def _why_stuck(update: float | None) -> tuple[str, str, str]:
+    """Code, cause and cure by how far a step moves the weights."""
+    if update is not None and update < _SLOW_UPDATE:
+        why = f"A step changes the weights by {update:.1e} of their length, a thousandth is usual: the rate is too low"
+        return "doctor.rate_too_low", why, "Raise the learning rate tenfold"
+    if update is not None and update > _WILD_UPDATE:
+        why = f"A step changes the weights by {update:.0%} of their length: the learning rate is too high"
+        return "doctor.rate_too_high", why, "Lower the learning rate tenfold"
+    why = "Steps are of a usual size and lead nowhere" if update is not None else "The rows give the model nothing"
+    return (
+        "doctor.loss_stuck",
+        f"{why}: features without signal, shuffled labels, values not scaled, or a model that cannot express the task",
+        "Look at the features and the target, try another family; `trainwright check` fits a single batch",
+    )
+
+
+def oscillating(history: History) -> Finding | None:
+    """A training loss that goes up nearly as often as down, in steps that are large beside what was gained."""
+    points = finite_points(history.of("objective")) or finite_points(history.of("train_loss"))
+    if len(points) < _ROUGH_UNITS:
+        return None
+    values = [value for _, value in points]
+    steps = [b - a for a, b in itertools.pairwise(values)]
+    up = sum(step > 0 for step in steps) / len(steps)
+    gained = max(values[0] - min(values), 1e-12)
+    size = sum(abs(step) for step in steps) / len(steps) / gained
+    level = sum(values) / len(values)
+    moved = sum(abs(step) for step in steps) / len(steps) / max(abs(level), 1e-12)
+    if up < _ROUGH_STEPS or size < _ROUGH_SIZE or moved < _ROUGH_MOVED:
+        return None
+    return Finding(
+        code="doctor.oscillation",
+        severity=Severity.WARNING,
+        where=history.text("stage"),
+        what=f"the training loss rose in {up:.0%} of {len(steps)} steps, by {moved:.0%} of its level on average",
+        why="Steps jump over the minimum: the learning rate is too high for the batch size",
+        fix="Lower the learning rate, or raise training.batch_size",
+        evidence={"rising": up, "step_over_gain": size, "step_over_level": moved},
+    )
+
+
+def finite_points(series: Series) -> list[tuple[float, float]]:
+    """The (position, value) pairs of a series whose value is finite."""
+    return [(s, v) for s, v in zip(series.steps, series.values, strict=True) if math.isfinite(v)]
+
+
+def _words(name: str) -> str:
+    return {"objective": "the training loss", "gradient_norm": "the gradient"}.get(name, name.replace("_", " "))
+
+
+def _at(history: History, step: float) -> str:
+    unit = history.text("unit") or "round"
+    return f"{unit} {step:g}" if step == int(step) else f"{unit} {int(step) + 1}, within"
+
+
+def _or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None

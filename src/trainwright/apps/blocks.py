@@ -42,13 +42,13 @@ def draw(first: Line, second: Line | None, *, axis: str, width: int, unicode: bo
         _cells(line.series, (min(steps), max(steps)), (low, high), room, logarithmic=logarithmic) for line in lines
     ]
     drawn = []
-    for row in range(_HEIGHT):
+    for row in range(_HEIGHT) if high > low else (_HEIGHT - 1,):
         label = labels[0] if row == 0 else labels[1] if row == _HEIGHT - 1 else ""
         drawn.append(f"{label:>{left}} │"[: left + 2] + "".join(_mark(grids, row, c, marks) for c in range(room)))
     broken = "".join("!" if any(c in grid.broken for grid in grids) else " " for c in range(room))
     if broken.strip():
         drawn.append(f"{'':>{left}}  {broken}")
-    ends = f"{words.number(min(steps))}", f"{words.number(max(steps))} {axis}"
+    ends = f"{axis} {words.number(min(steps))}", words.number(max(steps))
     drawn.append(f"{'':>{left}}  {ends[0]}{ends[1]:>{max(0, room - len(ends[0]))}}")
     key = ", ".join(f"{mark} {line.name}" for mark, line in zip(marks, lines, strict=False))
     key += f", {marks[2]} both" if len(lines) > 1 else ""

@@ -61,13 +61,15 @@ def _choose(meanings: Mapping[str, Name]) -> tuple[dict[str, str], list[str]]:
     """Our names with the log's name for each, and names that nothing was made of."""
     parts = {name.part for name in meanings.values()}
     as_val = "test" if "val" not in parts else ""
+    told = {name.metric for name in meanings.values() if name.kind == "loss" and name.part == "train"}
     chosen: dict[str, str] = {}
     unused: list[str] = []
     for raw in sorted(meanings, key=_whole_epochs_first):
         name = meanings[raw]
         if name.kind in ("loss", "metric"):
             part = "val" if name.part == as_val and as_val else name.part or "train"
-            ours = f"{part}.{name.metric}"
+            # beside `train loss` a plain `loss` is what the optimiser sees, batch by batch
+            ours = f"{part}.{name.metric}" if name.part or name.metric not in told else "objective"
         elif name.kind == "other":
             ours = name.metric
         else:
@@ -94,6 +96,8 @@ def _add_losses(chosen: dict[str, str]) -> None:
             if all(f"{part}.{metric}" in chosen for part in parts):
                 for part in parts:
                     chosen[f"{part}_loss"] = chosen[f"{part}.{metric}"]
+                if "train" in parts:
+                    chosen.setdefault("objective", chosen["train_loss"])
                 return
 
 

@@ -7,7 +7,8 @@ words                                    ours
 =======================================  ==========================================================================
 one of `PARTS` and something else        ``train.<something>`` or ``val.<something>``; ``test`` is validation in a
                                          log without any
-no part                                  training's, as Keras, Transformers and XGBoost write it
+no part                                  training's, as Keras and Transformers write it; beside a ``train loss``
+                                         a plain ``loss`` is ``objective``
 `LOSSES`, the first that the log has     also ``train_loss`` and ``val_loss``
 ``lr``, ``learning rate``                ``learning_rate``; of several the first
 ``grad norm`` and the like               ``gradient_norm``; that of a single layer is left out
@@ -136,6 +137,12 @@ def split(raw: str) -> list[str]:
         return ["count"]
     raw = _CAMEL.sub("_", raw.replace("'s", ""))
     return [word for word in re.split(r"[\W_]+", raw.lower()) if word]
+
+
+def is_part(word: str) -> bool:
+    """Whether a word only says which rows: ``train``, ``valid_1's``."""
+    words = split(word)
+    return bool(words) and _part(words)[0] != "" and all(w.isdigit() or w.rstrip("0123456789") in PARTS for w in words)
 
 
 def _part(words: list[str]) -> tuple[str, list[str]]:

@@ -53,6 +53,8 @@ def open_log(source: str | Path, *, run: str = "") -> Log:
         ArtifactRefused: it is damaged, or of no known format.
         ResourceMissing: it may not be read.
     """
+    if not str(source):
+        raise SpecError("a training log is required, and its name is empty.")
     path = Path(str(source).removeprefix(_SQLITE))
     try:
         reader, path = _find(path)

@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from trainwright.core.errors import ArtifactRefused
 from trainwright.doctor.logs.contract import Head, Points, Reading, text_lines
-from trainwright.doctor.logs.names import PARTS, Name, meaning
+from trainwright.doctor.logs.names import METRICS, Name, is_part, meaning
 from trainwright.doctor.logs.numbers import number
 
 NAME = "printed lines"
 
 _LONGEST = 20_000  # characters of a line that are looked at: longer ones are no lines of a training
+_FEWEST = 2  # lines that make a text a log
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]")
 _NUMBER = r"[+-]?(?:\d[\d_,]*\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|nan|inf(?:inity)?)%?(?![\w.])"
 _TOKEN = re.compile(
@@ -45,7 +47,11 @@ def in_folder(folder: Path) -> Path | None:
 
 
 def read(path: Path) -> Reading:
-    """All known numbers of all lines."""
+    """All known numbers of all lines.
+
+    Raises:
+        ArtifactRefused: there is one such line at most, which any text may have.
+    """
     points, state = Points(), _State()
     for line in _parts(line or "" for line in text_lines(path)):
         found = state.numbers(line)
@@ -53,6 +59,11 @@ def read(path: Path) -> Reading:
             points.next_row()
             for name, value in found.items():
                 points.add(name, value, step=state.step, epoch=state.epoch)
+    if max((len(column) for column in points.columns.values()), default=0) < _FEWEST:
+        raise ArtifactRefused(
+            f"{path}: a training log is required, and this is text in which no loss is told at least {_FEWEST} times. "
+            "Such lines read `step 100 loss 1.23 val_loss 1.45`."
+        )
     return Reading(points=points)
 
 
@@ -75,15 +86,18 @@ class _State:
         """The known numbers on a line by name; positions on it are remembered."""
         found: dict[str, float] = {}
         step = epoch = None
+        catboost = _CATBOOST.match(line)
         for name, value in _pairs(line):
+            if catboost and name in ("learn", "test"):
+                name += " loss"
             means = self._meaning(name)
             if means.kind == "step":
                 step = value if step is None else step
             elif means.kind == "epoch":
                 epoch = value if epoch is None else epoch
-            elif means.kind in ("loss", "metric", "other") and name not in found:
+            elif name not in found and (means.kind in ("loss", "other") or means.metric in METRICS):
                 found[name] = value
-        if step is None and (opening := _ROUND.match(line) or _CATBOOST.match(line)):
+        if step is None and (opening := _ROUND.match(line) or catboost):
             step = float(opening[1])
         if epoch is not None:
             self.epoch = epoch
@@ -125,7 +139,7 @@ def _best(words: list[str]) -> str:
     if len(words) == 2:
         both = " ".join(words)
         first, second = (meaning(w) for w in words)
-        if words[0].lower() in PARTS and second.kind in ("loss", "metric", "unknown") and not second.part:
+        if is_part(words[0]) and second.kind in ("loss", "metric", "unknown") and not second.part:
             return both
         if (
             second.kind in ("unknown", "silent")

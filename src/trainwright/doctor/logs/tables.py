@@ -19,6 +19,10 @@ NAME = "table (CSV)"
 _DELIMITERS = (",", "\t", ";", "|")
 _NAMED = ("metric", "name", "key", "tag", "variable")
 _PART = ("part", "split", "phase", "subset", "mode")
+_LONGEST_NAME = 500
+_TOLD = re.compile(
+    r"[:=] *[+-]?\.?\d|\D\s[+-]?\d+\.\d"
+)  # ``loss: 0.3``, ``loss 0.3``: a printed line, no name of a column
 _FILES = ("metrics.csv", "training.csv", "training_log.csv", "log.csv", "history.csv", "results.csv")
 
 
@@ -140,7 +144,8 @@ def _header(lines: Sequence[str]) -> tuple[list[str], str] | None:
     except csv.Error:
         return None
     bare = [name.strip() for name in names]
-    if not any(bare) or any(number(name) is not None for name in bare if name) or max(map(len, bare)) > 500:
+    said = [name for name in bare if name]
+    if not said or max(map(len, said)) > _LONGEST_NAME or any(number(n) is not None or _TOLD.search(n) for n in said):
         return None
     return bare, delimiter
 

@@ -105,6 +105,8 @@ def run_stages(work: Work) -> None:
     plan, prepared = found.plan, found.prepared
     folds = training.cross_validate(work, dataset, plan)
     fitted = training.train_final(work, prepared, plan, kept=found.kept)
+    if fitted.repairs:
+        prepare.write_resolved(work, dataset, plan)
     simpler = training.simpler_family(work, dataset, prepared, plan, fitted, baselines)
     if simpler is not None:
         fitted.session.close()

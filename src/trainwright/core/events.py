@@ -36,11 +36,15 @@ class Trained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
-    """Metrics computed by us: ``{"val": {"roc_auc": 0.91}, "train": {...}}``."""
+    """Metrics computed by us: ``{"val": {"roc_auc": 0.91}, "train": {...}}``.
+
+    ``signs`` are numbers about the validation predictions that are no metrics, see `trainwright.doctor.history`.
+    """
 
     metrics: Mapping[str, Mapping[str, float]]
     best: bool
     seconds: float
+    signs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,7 +121,7 @@ class Growing:
             self._inside = event.get("stage") == self._stage
             if self._inside:
                 self._facts.update({**_mapping(event.get("facts")), "stage": self._stage})
-                self._cut(step)
+                self._cut(step + 1, itself=False)
         elif not self._inside:
             return
         elif kind == "trained":
@@ -129,8 +129,9 @@ class Growing:
         elif kind == "evaluated":
             self._evaluated(step, event)
         elif kind == "repaired":
-            back = _number(_mapping(event.get("after")).get("rounds"))
-            self._cut(step if back is None else back)
+            after = _mapping(event.get("after"))
+            back, inside = _number(after.get("rounds")), _number(after.get("step")) or 0.0
+            self._cut((step if back is None else back) + inside / (inside + 1))
         elif kind == "finished" and event.get("stage") == self._stage:
             facts = _mapping(event.get("facts"))
             self._facts.update({"reason": event.get("reason"), **{k: facts[k] for k in ("selected",) if k in facts}})
@@ -165,6 +166,10 @@ class Growing:
         for name, value in _mapping(event.get("signs")).items():
             self._put(name, step, value)
 
+    def forget(self) -> None:
+        """Begin again with the facts alone."""
+        self._points = {}
+
     def history(self) -> History:
         """What is known now."""
         series: dict[str, Series] = {}
@@ -178,10 +183,10 @@ class Growing:
         if number is not None:
             self._points.setdefault(name, {})[at] = number
 
-    def _cut(self, step: float) -> None:
-        """Forget what came after a step: it is trained again."""
+    def _cut(self, step: float, *, itself: bool = True) -> None:
+        """Forget what came after a position (and there, unless ``itself`` stays): it is trained again."""
         for name, points in self._points.items():
-            self._points[name] = {at: value for at, value in points.items() if at <= step}
+            self._points[name] = {at: v for at, v in points.items() if at < step or (itself and at == step)}
 
 
 def _mapping(value: object) -> Mapping[str, JsonValue]:

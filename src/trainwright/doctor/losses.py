@@ -85,13 +85,15 @@ def spike(history: History) -> Finding | None:
 def stuck(history: History) -> Finding | None:
     """A training loss that does not get below that of the best constant; which of three causes the evidence names."""
     constant, points = history.number("constant_loss", "train"), finite_points(history.of("train_loss"))
-    if not constant or len(points) < 2 or points[-1][0] < _STUCK_UNITS:
+    if not constant or len(points) < 2 or points[-1][0] - points[0][0] < _STUCK_UNITS - 1:
         return None
     lowest = min(value for _, value in points)
     if lowest < (1 - _STUCK_GAIN) * constant or lowest > _EXPLODED * constant:
         return None
-    updates = [series.values[-1] for series in history.layers("update_ratio").values() if series.values]
-    update = median(updates) if updates else None
+    layers = history.layers("update_ratio").values()
+    if any(len(series.values) < 2 for series in layers):
+        return None  # the first step may be that of a warm-up
+    update = median(max(series.values) for series in layers) if layers else None
     code, why, fix = _why_stuck(update)
     return Finding(
         code=code,

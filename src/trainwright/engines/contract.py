@@ -145,6 +145,28 @@ class Repair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Suspicion:
+    """Who is to blame for a step that was not finite.
+
+    ``rows`` are positions in the job's training table whose own loss or input is not finite or extreme, among the
+    ``examined`` ones. ``spoiled``: the network itself holds values that are not finite.
+    """
+
+    rows: tuple[int, ...]
+    examined: int
+    spoiled: bool
+
+
+@runtime_checkable
+class Suspects(Protocol):
+    """A session that can look for the rows that broke its latest unit."""
+
+    def suspects(self) -> Suspicion:
+        """Look at the rows of the latest unit one by one; the training is as it was afterwards."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
     """What the trained model is: for reports.
 

@@ -1,7 +1,8 @@
 """The only loop that trains: it takes units from a session and decides.
 
     for unit in session.units():
-        trained -> a non-finite step ends it -> evaluated if whole -> best? -> checkpoint if due -> stop?
+        trained -> not finite? repaired, or the end -> evaluated if whole -> best? -> ill? repaired -> checkpoint if due
+        -> stop?
 
 A unit may end inside a round (an epoch of minutes): it is saved and stopped at like any other, and evaluated only when
 the budget ends the training there.
@@ -10,20 +11,25 @@ Patience, budget, signals and the choice of the best round live here and are sav
 none of it, so every engine stops, resumes and reports alike.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainwright.core.errors import ArtifactRefused, TrainingFailed
-from trainwright.core.events import Evaluated, Finished, Started, Trained
+from trainwright.core.events import Evaluated, Event, Finished, Started, Trained
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.core.metrics import Metric
+from trainwright.doctor.examine import examine
+from trainwright.doctor.history import Growing
+from trainwright.doctor.remedies import Policy
 from trainwright.doctor.symptoms import Waits, non_finite, starved
 from trainwright.engines.contract import Job, Session, Unit, findings_of
 from trainwright.fit.judge import Judge
+from trainwright.fit.progress import Applied, Progress, progress_from, with_outcome
 from trainwright.fit.recorder import Recorder
+from trainwright.fit.repairing import Repairing, Treated
 from trainwright.fit.saving import Saver
 from trainwright.fit.stop import StopRequest
 from trainwright.fit.tail import Tail
@@ -40,7 +46,7 @@ class Rules:
     ``patience`` rounds without ``watch`` getting better by more than ``min_delta`` stop it (0: never). ``deadline_s``
     is a reading of the clock by which training, and what scoring its model will take (`Tail`), must have ended: no
     unit begins after that. ``checkpoint_every_s`` seconds pass between saves, of which the newest ``keep_checkpoints``
-    stay.
+    stay. ``repairs`` is what the doctor may do; None: this training is not examined (a trial, a baseline).
     """
 
     watch: Metric
@@ -50,28 +56,12 @@ class Rules:
     deadline_s: float | None = None
     checkpoint_every_s: float = 30.0
     keep_checkpoints: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """The driver's own state; saved beside the engine's.
-
-    A position is (rounds, step): whole rounds, and steps done in the one that has begun. ``best_rounds`` and
-    ``best_step`` are that of the best evaluation.
-    """
-
-    rounds: int = 0
-    units: int = 0
-    best_rounds: int = 0
-    best_value: float | None = None
-    reason: str = ""
-    step: int = 0
-    best_step: int = 0
+    repairs: Policy | None = None
 
     @property
-    def is_best(self) -> bool:
-        """Whether the present position is the best one."""
-        return (self.rounds, self.step) == (self.best_rounds, self.best_step)
+    def keeps_best(self) -> bool:
+        """Whether the best round is saved: to be selected, or to be gone back to."""
+        return bool(self.patience) or (self.repairs is not None and self.repairs.mode == "auto")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +69,14 @@ class Fitted:
     """A finished training. ``rounds`` is the selected round; the session stands ready to predict from it.
 
     ``findings`` were recorded while it was trained: what the engine chose or fell back to, what the driver saw.
+    ``repairs`` are the changes of course on the way, in order.
     """
 
     session: Session
     rounds: int
     progress: Progress
     findings: tuple[Finding, ...] = ()
+    repairs: tuple[Applied, ...] = ()
 
     def predict(self, X: "np.ndarray") -> "np.ndarray":
         """Predictions of the selected model."""
@@ -108,12 +100,16 @@ def fit(
     log_position: Callable[[], int] = lambda: 0,
     resume_from: Checkpoint | None = None,
     ends_early: Callable[[int, float], bool] = lambda _rounds, _value: False,
+    past: Iterable[Mapping[str, JsonValue]] = (),
+    anew: Callable[[Job], Session] | None = None,
 ) -> Fitted:
     """Train until the rules say stop; the best round is then selected.
 
     ``checkpoints`` holds ``last`` (when ``resumable``) and ``best`` (for sessions that do not keep every round).
     ``ends_early`` is asked after each evaluation with the rounds done and the watched metric on validation rows; a
-    search ends a training so that cannot win, for the reason ``pruned``.
+    search ends a training so that cannot win, for the reason ``pruned``. ``past`` are the lines of the log that a
+    resumed training wrote before, for the doctor. ``anew`` opens a second session of the job, which a repair that goes
+    back to the beginning starts from.
 
     Raises:
         TrainingFailed: a value that must be finite was not; nothing trained after it is used.
@@ -123,9 +119,26 @@ def fit(
     progress = Progress()
     if resume_from is not None:
         session.restore(resume_from.engine_folder)
-        progress = _progress_from(resume_from.state)
-    recorder.emit(progress.rounds, Started(stage=stage, facts=_facts(job, rules)))
+        progress = progress_from(resume_from.state)
+    judge = Judge(session, job, (rules.watch, rules.primary), signs=rules.repairs is not None)
+    judge.leave_out([int(str(row)) for one in progress.repairs for row in _rows(one)])
+    chart = _Chart(stage) if rules.repairs is not None else None
+    recorder = _heard(recorder, chart, past)
+    recorder.emit(progress.rounds, Started(stage=stage, facts={**_facts(job, rules), **judge.constants()}))
     saver = Saver(session, checkpoints, recorder, keep=rules.keep_checkpoints)
+    repairing = None
+    if chart is not None and rules.repairs is not None:
+        repairing = Repairing(
+            session=session,
+            job=job,
+            policy=rules.repairs,
+            saver=saver,
+            judge=judge,
+            recorder=recorder,
+            checkpoints=checkpoints,
+            since=chart.since,
+            anew=anew,
+        )
     loop = _Loop(
         session=session,
         job=job,
@@ -136,7 +149,8 @@ def fit(
         saver=saver,
         resumable=resumable,
         log_position=log_position,
-        judge=Judge(session, job, (rules.watch, rules.primary)),
+        judge=judge,
+        repairing=repairing,
         tail=Tail(session, job, recorder.clock),
         saved_s=recorder.clock.elapsed(),
         ends_early=ends_early,
@@ -154,8 +168,55 @@ def fit(
     facts: dict[str, JsonValue] = {"rounds": progress.rounds, "selected": selected}
     if progress.step:
         facts |= {"step": progress.step, "selected_step": progress.best_step if choose else progress.step}
-    recorder.emit(progress.rounds, Finished(stage=stage, reason=progress.reason, facts=facts))
-    return Fitted(session=session, rounds=selected, progress=progress, findings=tuple(loop.told))
+    finished = Finished(stage=stage, reason=progress.reason, facts=facts)
+    if chart is not None:
+        treated = {one.symptom for one in progress.repairs}
+        loop.tell([f for f in chart.whole_with(finished) if f.code not in treated], progress.rounds)
+    recorder.emit(progress.rounds, finished)
+    return Fitted(
+        session=session,
+        rounds=selected,
+        progress=progress,
+        findings=tuple(loop.told),
+        repairs=with_outcome(progress.repairs, trained=progress.best_value is not None),
+    )
+
+
+class _Chart:
+    """What the doctor knows: the whole training, and what happened since the last repair."""
+
+    def __init__(self, stage: str) -> None:
+        self.whole, self.since = Growing(stage), Growing(stage)
+
+    def __call__(self, event: Event) -> None:
+        self.whole.event(event)
+        self.since.event(event)
+
+    def take_in(self, line: Mapping[str, JsonValue]) -> None:
+        """A line of the log, of before a resume."""
+        self.whole.see(line)
+        self.since.see(line)
+        if line.get("event") == "repaired":
+            self.since.forget()
+
+    def whole_with(self, finished: Finished) -> list[Finding]:
+        """The symptoms of the whole training, ended so."""
+        self.whole.event(Event(0, 0.0, finished))
+        return examine(self.whole.history())
+
+
+def _heard(recorder: Recorder, chart: _Chart | None, past: Iterable[Mapping[str, JsonValue]]) -> Recorder:
+    """The recorder with the doctor among its listeners."""
+    if chart is None:
+        return recorder
+    for line in past:
+        chart.take_in(line)
+    return replace(recorder, listeners=(*recorder.listeners, chart))
+
+
+def _rows(one: Applied) -> Sequence[JsonValue]:
+    rows = one.values.get("rows")
+    return rows if isinstance(rows, list | tuple) else ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -175,20 +236,28 @@ class _Loop:
     tail: Tail
     saved_s: float
     ends_early: Callable[[int, float], bool]
+    repairing: Repairing | None = None
     pruned: bool = False
     waits: Waits = field(default_factory=Waits)
     told: list[Finding] = field(default_factory=list)
 
     def run(self, progress: Progress) -> Progress:
         """Turn until a reason to stop is found, and name it."""
-        if progress.reason:
-            return progress
+        while not progress.reason:
+            progress = self._until_repair(progress)
+        return progress
+
+    def _until_repair(self, progress: Progress) -> Progress:
+        """Turn until a reason to stop is found, or a repair went back: other units follow then."""
         for unit in self.session.units():
             self.recorder.emit(unit.rounds, _trained(unit, self.job.plan.unit))
             self.saver.look()
             self._listen(unit)
             progress = replace(progress, rounds=unit.rounds, step=unit.step, units=progress.units + 1)
-            progress = self._looked_at(progress, unit)
+            progress, back = self._looked_at(progress, unit)
+            if back:
+                self._saved_after_repair(progress)
+                return progress
             if self.resumable and (progress.reason or self._due()):
                 self._save("last", progress.reason or "interval", progress)
             if progress.reason == "signal":
@@ -196,6 +265,12 @@ class _Loop:
             if progress.reason:
                 return progress
         return replace(progress, reason="rounds")
+
+    def _saved_after_repair(self, progress: Progress) -> None:
+        """Written at once: a kill must find the best round and the last one of the same course."""
+        self.pruned = False
+        if self.resumable:
+            self._save("last", "repair", progress)
 
     def _listen(self, unit: Unit) -> None:
         """Record what there is to be said after a unit; that it waits for its data, where it does."""
@@ -209,41 +284,67 @@ class _Loop:
 
     def tell(self, findings: Sequence[Finding], step: int) -> None:
         """Record findings that were not told before."""
-        fresh = [f for f in findings if f not in self.told]
+        known = {(f.code, f.where) for f in self.told if f.code.startswith("doctor.")}
+        fresh = [f for f in findings if f not in self.told and (f.code, f.where) not in known]
         self.told += fresh
         self.recorder.found(fresh, step=step)
 
-    def _looked_at(self, progress: Progress, unit: Unit) -> Progress:
-        """Evaluated where the unit is whole or the budget ends the training in it; with the reason to stop, if any."""
-        self._refuse_non_finite(unit.values, progress, predictions_finite=True)
+    def _looked_at(self, progress: Progress, unit: Unit) -> tuple[Progress, bool]:
+        """Evaluated where the unit is whole or the budget ends the training in it; with the reason to stop, if any,
+        and whether a repair went back."""
+        treated = self._finite_or_repaired(unit.values, progress, predictions_finite=True)
+        if treated.back:
+            return treated.progress, True
+        progress = treated.progress
         if not unit.whole:
             reason = self._reason(progress)
             if reason != "time_budget":
-                return replace(progress, reason=reason)
-        progress = self._evaluated(progress, last=not unit.whole)
-        return replace(progress, reason=self._reason(progress) if unit.whole else "time_budget")
+                return replace(progress, reason=reason), False
+        treated = self._evaluated(progress, last=not unit.whole)
+        if treated.back:
+            return treated.progress, True
+        progress = treated.progress
+        return replace(progress, reason=self._reason(progress) if unit.whole else "time_budget"), False
 
-    def _refuse_non_finite(self, values: Mapping[str, float], progress: Progress, *, predictions_finite: bool) -> None:
+    def _finite_or_repaired(
+        self, values: Mapping[str, float], progress: Progress, *, predictions_finite: bool
+    ) -> Treated:
         step, stage = progress.rounds, self.stage
-        if finding := non_finite(values, predictions_finite=predictions_finite, step=step, stage=stage):
-            raise TrainingFailed(finding.sentence(), findings=[finding])
+        finding = non_finite(values, predictions_finite=predictions_finite, step=step, stage=stage)
+        if finding is None:
+            return Treated(progress=progress)
+        treated = None if self.repairing is None else self.repairing.broken(finding, progress)
+        if treated is None or treated.progress is progress:
+            said = [] if treated is None else list(treated.findings)
+            raise TrainingFailed(finding.sentence(), findings=[finding, *said])
+        self.tell(treated.findings, progress.rounds)
+        return treated
 
-    def _evaluated(self, progress: Progress, *, last: bool) -> Progress:
+    def _evaluated(self, progress: Progress, *, last: bool) -> Treated:
         began = self.recorder.clock.elapsed()
         last = last or progress.rounds >= self.job.plan.rounds
         metrics, finite = self.judge.judge(progress.units, last=last)
-        self._refuse_non_finite({}, progress, predictions_finite=finite)
+        treated = self._finite_or_repaired({}, progress, predictions_finite=finite)
+        if treated.back:
+            return treated
+        progress = treated.progress
         value = metrics.get("val", {}).get(self.rules.watch.name)
         better = value is not None and _better(value, progress.best_value, self.rules)
         self.pruned = value is not None and self.ends_early(progress.rounds, value)
         seconds = self.recorder.clock.elapsed() - began
-        self.recorder.emit(progress.rounds, Evaluated(metrics=metrics, best=better, seconds=seconds))
-        if not better:
-            return progress
-        progress = replace(progress, best_value=value, best_rounds=progress.rounds, best_step=progress.step)
-        if self.rules.patience and not self.session.keeps_every_round and self.job.plan.rounds > 1:
-            self._save("best", "best", progress)
-        return progress
+        signs = self.judge.signs
+        self.recorder.emit(progress.rounds, Evaluated(metrics=metrics, best=better, seconds=seconds, signs=signs))
+        looked = None if self.repairing is None else self.repairing.look(progress)
+        if looked is not None:
+            self.tell(looked.findings, progress.rounds)
+            progress = looked.progress
+        if looked is not None and looked.back:
+            return looked
+        if better:
+            progress = replace(progress, best_value=value, best_rounds=progress.rounds, best_step=progress.step)
+            if self.rules.keeps_best and not self.session.keeps_every_round and self.job.plan.rounds > 1:
+                self._save("best", "best", progress)
+        return Treated(progress=progress)
 
     def _reason(self, progress: Progress) -> str:
         if self.stop.requested:
@@ -283,7 +384,7 @@ def _back_at_best(session: Session, checkpoints: Path, progress: Progress) -> Pr
             f"Delete {checkpoints} and resume: training then starts over."
         )
     session.restore(best.engine_folder)
-    saved = _progress_from(best.state)
+    saved = progress_from(best.state)
     return replace(progress, best_rounds=saved.best_rounds, best_step=saved.best_step, best_value=saved.best_value)
 
 
@@ -292,21 +393,6 @@ def _better(value: float, best: float | None, rules: Rules) -> bool:
         return True
     gain = value - best if rules.watch.higher_is_better else best - value
     return gain > rules.min_delta
-
-
-def _progress_from(state: Mapping[str, JsonValue]) -> Progress:
-    stored = state["progress"]
-    assert isinstance(stored, Mapping)
-    best = stored["best_value"]
-    return Progress(
-        rounds=int(str(stored["rounds"])),
-        units=int(str(stored["units"])),
-        best_rounds=int(str(stored["best_rounds"])),
-        best_value=float(best) if isinstance(best, int | float | str) else None,
-        reason=str(stored["reason"]),
-        step=int(str(stored.get("step", 0))),
-        best_step=int(str(stored.get("best_step", 0))),
-    )
 
 
 def _trained(unit: Unit, name: str) -> Trained:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.metrics import compute, compute_all
 from trainwright.core.seeds import Seeds
+from trainwright.doctor.remedies import Policy
 from trainwright.fit.artifact import load_scorer, write_model
 from trainwright.fit.driver import Rules, fit
 from trainwright.fit.evaluate import write_predictions
@@ -53,6 +54,7 @@ def train_folds(
     stop: StopRequest,
     pipeline: "FeaturePipeline | None",
     share_of_time: Callable[[float], float | None],
+    repairs: Policy | None = None,
 ) -> list[Fold]:
     """Train a model for every fold of the training rows; a fold that an earlier session finished is not trained again.
 
@@ -85,6 +87,7 @@ def train_folds(
                 stop=stop,
                 pipeline=pipeline,
                 deadline_s=share_of_time(1 / (len(pairs) - number + 1)),
+                repairs=repairs,
             )
         stop.raise_if_requested()
         predictions = load_scorer(target / "model", trust_code=plan.model.holds_code).predict(val.frame)
@@ -138,6 +141,7 @@ def _train_fold(
     stop: StopRequest,
     pipeline: "FeaturePipeline | None",
     deadline_s: float | None,
+    repairs: Policy | None,
 ) -> None:
     prepared = prepare_job(
         dataset,
@@ -157,6 +161,7 @@ def _train_fold(
         patience=plan.patience,
         min_delta=plan.min_delta,
         deadline_s=deadline_s,
+        repairs=repairs,
     )
     session = open_session(prepared.job)
     try:
@@ -169,6 +174,7 @@ def _train_fold(
             stop=stop,
             checkpoints=prepared.job.workdir / "checkpoints",
             resumable=False,
+            anew=open_session,
         )
         write_model(target / "model", plan.model, [(fitted, prepared.features)])
     finally:

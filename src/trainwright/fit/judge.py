@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from trainwright.core.jsonable import JsonValue
 from trainwright.core.metrics import Metric, loss_metric, monitor
+from trainwright.core.tasks import Task
 from trainwright.engines.contract import Job, Session
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from trainwright.core.metrics.monitors import Monitor
     from trainwright.engines.contract import Floats, Matrix
 
 _MOST_ROWS = 20_000  # assumption: enough for a curve (AUC standard error below 0.005), cheap at every unit
@@ -60,12 +63,12 @@ def _train_rows(job: Job, *, kept: bool) -> _TrainRows:
 class Judge:
     """Computes metrics of a session as it trains: those given, and the task's loss."""
 
-    def __init__(self, session: Session, job: Job, metrics: Sequence[Metric]) -> None:
-        self._session = session
+    def __init__(self, session: Session, job: Job, metrics: Sequence[Metric], *, signs: bool = False) -> None:
+        self._session, self._job, self._signs = session, job, signs
+        self.signs: dict[str, float] = {}
         self.metrics = tuple({m.name: m for m in (*metrics, loss_metric(job.task))}.values())
         self._rows = _train_rows(job, kept=session.keeps_predictions)
-        y = job.train.y if self._rows.picked is None else job.train.y[self._rows.picked]
-        self._train = {m.name: monitor(m, y, None) for m in self.metrics}
+        self._train = self._monitors()
         self._val = {m.name: monitor(m, job.val.y, job.val.weight) for m in self.metrics} if job.val else {}
 
     def judge(self, unit_number: int, *, last: bool) -> tuple[dict[str, dict[str, float]], bool]:
@@ -78,8 +81,69 @@ class Judge:
             predicted = self._session.predict_part("val")
             finite = bool(np.isfinite(predicted).all())
             found["val"] = {name: compute(predicted) for name, compute in self._val.items()} if finite else {}
+            self.signs = self._signs_of(predicted) if finite and self._signs else {}
         if finite and (last or (unit_number - 1) % self._rows.every == 0):
             predicted = self._rows.predictions(self._session)
             finite = bool(np.isfinite(predicted).all())
             found["train"] = {name: compute(predicted) for name, compute in self._train.items()} if finite else {}
         return found, finite
+
+    def leave_out(self, rows: Sequence[int]) -> None:
+        """Training rows that are looked at no more, as positions: they are not trained on either."""
+        import numpy as np
+
+        if not rows:
+            return
+        picked = np.arange(self._job.train.rows) if self._rows.picked is None else self._rows.picked
+        picked = picked[~np.isin(picked, np.asarray(rows))]
+        X = None if self._session.keeps_predictions else self._job.train.X[picked]
+        self._rows = _TrainRows(picked=picked, every=self._rows.every, X=X)
+        self._train = self._monitors()
+
+    def constants(self) -> "dict[str, JsonValue]":
+        """Facts for the doctor: the loss of the best constant on each part, the share of the largest class."""
+        if not self._signs or self._job.task is Task.LANGUAGE:
+            return {}
+        parts = {"train": self._job.train.y} | ({"val": self._job.val.y} if self._job.val else {})
+        losses: dict[str, JsonValue] = {name: _constant_loss(y, self._job.num_classes) for name, y in parts.items()}
+        facts: dict[str, JsonValue] = {"task": self._job.task.value, "constant_loss": losses}
+        if self._job.val and self._job.task.is_classification:
+            facts["true_top_class_share"] = _top_share(self._job.val.y, self._job.num_classes)
+        return facts
+
+    def _monitors(self) -> "dict[str, Monitor]":
+        y = self._job.train.y if self._rows.picked is None else self._job.train.y[self._rows.picked]
+        return {m.name: monitor(m, y, None) for m in self.metrics}
+
+    def _signs_of(self, predicted: "Floats") -> dict[str, float]:
+        """What validation predictions tell beside their metrics."""
+        assert self._job.val is not None
+        if self._job.task is Task.LANGUAGE:
+            return {}
+        y = self._job.val.y
+        if not self._job.task.is_classification:
+            spread = float(y.std())
+            return {"prediction_spread": float(predicted.std()) / spread} if spread > 0 else {}
+        top = predicted.argmax(axis=1)
+        right = float((top == y).mean())
+        return {
+            "top_class_share": _top_share(top, self._job.num_classes),
+            "overconfidence": float(predicted.max(axis=1).mean()) - right,
+        }
+
+
+def _constant_loss(y: "np.ndarray", num_classes: int) -> float:
+    """The loss of the best constant: the entropy of the classes in nats, or the standard deviation."""
+    import numpy as np
+
+    if not num_classes:
+        return float(y.std())
+    shares = np.bincount(y, minlength=num_classes) / max(1, len(y))
+    shares = shares[shares > 0]
+    return float(-(shares * np.log(shares)).sum())
+
+
+def _top_share(codes: "np.ndarray", num_classes: int) -> float:
+    import numpy as np
+
+    return float(np.bincount(codes, minlength=num_classes).max() / max(1, len(codes)))

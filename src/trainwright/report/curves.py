@@ -45,7 +45,7 @@ class TrainingLog:
 
 
 def read_log(events: Iterable[Mapping[str, JsonValue]], stage: str = "fit") -> TrainingLog:
-    """The events of one stage. A resumed run may repeat a step: the later reading stands."""
+    """The events of one stage. A resumed or repaired run may repeat a step: the later reading stands."""
     points: dict[tuple[str, str], dict[int, float]] = {}
     rates: dict[int, float] = {}
     repairs: list[Mapping[str, JsonValue]] = []
@@ -67,6 +67,7 @@ def read_log(events: Iterable[Mapping[str, JsonValue]], stage: str = "fit") -> T
             saves += 1
         elif kind == "repaired":
             repairs.append(event)
+            _go_back(points, rates, whole(mapping(event.get("after")).get("rounds")))
         elif kind == "finished" and text(event.get("stage")) == stage:
             current = ""
     return TrainingLog(
@@ -78,6 +79,13 @@ def read_log(events: Iterable[Mapping[str, JsonValue]], stage: str = "fit") -> T
         saves=saves,
         repairs=tuple(repairs),
     )
+
+
+def _go_back(points: dict[tuple[str, str], dict[int, float]], rates: dict[int, float], step: int | None) -> None:
+    """A repair went back: what came after that step belongs to no model."""
+    for series in (*points.values(), rates):
+        for late in [at for at in series if step is not None and at > step]:
+            del series[late]
 
 
 def _add_metrics(points: dict[tuple[str, str], dict[int, float]], step: int, event: Mapping[str, JsonValue]) -> None:

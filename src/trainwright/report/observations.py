@@ -1,11 +1,13 @@
 """What the numbers of a run say, in sentences. Each sentence is computed; none is always there for show."""
 
 import itertools
+from collections.abc import Mapping
 
+from trainwright.core.jsonable import JsonValue
 from trainwright.report.curves import Curve
 from trainwright.report.facts import PART_NAMES, Facts
 from trainwright.report.markdown import escape
-from trainwright.report.reading import finite, text, whole
+from trainwright.report.reading import finite, mapping, text, whole
 from trainwright.report.words import amount, metric_label, plural
 
 _PLATEAU = 0.95  # share of the whole improvement after which the rest counts as a plateau (assumption)
@@ -16,7 +18,7 @@ _STILL_GAINING = 0.01  # assumption: share of the whole improvement in the last 
 def observations(facts: Facts) -> tuple[str, ...]:
     """Key observations as Markdown sentences: convergence, over- and underfitting, learning rate, then the rest."""
     found = [convergence(facts), overfitting(facts), learning_rate(facts)]
-    found += [against_baselines(facts), against_test(facts), across_folds(facts)]
+    found += [repairs(facts), against_baselines(facts), against_test(facts), across_folds(facts)]
     return tuple(f for f in found if f)
 
 
@@ -137,6 +139,33 @@ def learning_rate(facts: Facts) -> str:
     if best == whole(facts.model.get("rounds_limit")):
         return f"{words}; the best {unit} is the last of the plan, so a higher rate or more {unit}s may go further."
     return f"{words}: a steady path."
+
+
+def repairs(facts: Facts) -> str:
+    """What was changed while the model was trained, and whether it helped; empty where nothing was."""
+    made = facts.record.get("repairs")
+    if not isinstance(made, list) or not made:
+        return ""
+    unit = text(facts.model.get("unit"), "round")
+    return f"**Repairs**: {plural(len(made), 'change')} of course. " + " ".join(_repair(mapping(r), unit) for r in made)
+
+
+def _repair(made: Mapping[str, JsonValue], unit: str) -> str:
+    before, after, values = (mapping(made.get(key)) for key in ("before", "after", "values"))
+    where = f"At {unit} {whole(made.get('rounds')) or 0:,}: {escape(text(made.get('what'), text(made.get('symptom'))))}"
+    rows = values.get("rows")
+    if text(made.get("action")) == "learning_rate":
+        rates = [finite(state.get("learning_rate")) for state in (before, after)]
+        change = f"the learning rate was multiplied by {values.get('factor')}"
+        if rates[0] is not None and rates[1] is not None:
+            change = f"the learning rate went from {rates[0]:g} to {rates[1]:g}"
+    elif isinstance(rows, list):
+        change = f"{plural(len(rows), 'training row')} left out (positions {', '.join(str(row) for row in rows)})"
+    else:
+        change = f"gradients were scaled down to {amount(finite(values.get('norm')))} at most"
+    back = f"; training went back to {unit} {whole(after.get('rounds')) or 0:,}" if made.get("back") else ""
+    helped = "it helped" if made.get("helped") else "it was not enough"
+    return f"{where}; {change}{back}; {helped}."
 
 
 def against_baselines(facts: Facts) -> str:

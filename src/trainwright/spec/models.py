@@ -18,6 +18,7 @@ from pydantic import (
 
 from trainwright.core.units import Budget, Duration
 from trainwright.spec.loop import Loop, Spread
+from trainwright.spec.repairs import Repairs, RepairsField
 from trainwright.spec.section import AnyCase, Section, lower, validated_by
 
 Scalar: TypeAlias = bool | int | float | str | None
@@ -264,6 +265,9 @@ class EveryEngine(Section):
         Duration(30.0),
         description="Time between checkpoints.",
         examples=["30s"],
+    )
+    repairs: RepairsField = Field(
+        Repairs(), description="What the doctor may change while a training runs.", examples=["suggest"]
     )
     keep_checkpoints: StrictInt = Field(
         1, gt=0, description="Newest checkpoints that are kept, beside the best one.", examples=[3]

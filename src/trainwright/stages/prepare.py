@@ -132,9 +132,20 @@ def settled_values(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, tupl
             settled[f"training.{path}"] = (settled[f"training.{path}"][0], _trial(work))
     if searched:
         settled["hyperparameter_search"] = (None, f"done: {_trial(work)} is above, all trials are in search/")
+    if repeat := _repairs(work):
+        settled["training.repairs.repeat"] = (repeat, "repair")
     if dataset.target.task is Task.LANGUAGE:
         settled["data.stretch"] = (work.record["stretch"], "default")
     return settled
+
+
+def _repairs(work: Work) -> list[dict[str, object]]:
+    """What the doctor did, in the form in which a spec repeats it."""
+    made = work.record.get("repairs")
+    keys = ("symptom", "action", "values", "rounds", "step", "back")
+    return (
+        [{key: one[key] for key in keys} for one in made if isinstance(one, Mapping)] if isinstance(made, list) else []
+    )
 
 
 def _trial(work: Work) -> str:

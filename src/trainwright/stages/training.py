@@ -2,14 +2,16 @@
 
 import shutil
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 from trainwright.core import registry
 from trainwright.core.errors import TrainingFailed
 from trainwright.core.findings import Finding, Severity
-from trainwright.core.jsonable import JsonValue
+from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.core.metrics import compute
 from trainwright.data.pixels import THUMBNAIL
+from trainwright.doctor.remedies import Planned, Policy
 from trainwright.engines.contract import Job
 from trainwright.fit.baselines import Baseline, beats, train_baseline
 from trainwright.fit.driver import Fitted, Rules, budget_finding, fit
@@ -22,6 +24,7 @@ from trainwright.fit.spread import World, fit_by_workers, world_of
 from trainwright.run.checkpoints import Checkpoint, read_checkpoint
 from trainwright.run.files import read_json, whole_folder, write_json
 from trainwright.search.trial import Kept
+from trainwright.spec.repairs import Repairs
 from trainwright.stages.work import Work
 
 if TYPE_CHECKING:
@@ -97,6 +100,7 @@ def cross_validate(work: Work, dataset: "Dataset", plan: Plan) -> list[Fold]:
             stop=work.stop,
             pipeline=work.pipeline,
             share_of_time=work.share_of_time,
+            repairs=replace(policy_of(work.loaded.spec.training.repairs), repeat=()),
         )
         work.add(_cut_folds(folds))
     return folds
@@ -151,8 +155,11 @@ def train_final(work: Work, prepared: Prepared, plan: Plan, *, stage: str = "fit
             resumable=resumable,
             log_position=lambda: work.log.position,
             resume_from=last,
+            past=work.log.lines() if resumable else (),
+            anew=open_session if world.size == 1 else None,
         )
         work.note(fitted.findings)
+        _note_repairs(work, fitted)
         if fitted.progress.reason == "time_budget":
             work.add([budget_finding(fitted.progress, plan.model.rounds)], step=fitted.progress.rounds)
         work.record["model"] = {**model_facts(plan, prepared, fitted), "stage": stage}
@@ -334,7 +341,37 @@ def training_rules(work: Work, plan: Plan) -> Rules:
         deadline_s=work.deadline_s,
         checkpoint_every_s=work.loaded.spec.training.checkpoint_every.seconds,
         keep_checkpoints=work.loaded.spec.training.keep_checkpoints,
+        repairs=policy_of(work.loaded.spec.training.repairs),
     )
+
+
+def policy_of(repairs: Repairs) -> Policy:
+    """What the spec allows the doctor."""
+    return Policy(
+        mode=repairs.mode,
+        rate_changes=repairs.rate_changes,
+        skipped_rows=repairs.skipped_rows,
+        clips=repairs.clips,
+        repeat=tuple(
+            Planned(
+                symptom=one.symptom,
+                action=one.action,
+                values=cast("Mapping[str, JsonValue]", one.values),
+                rounds=one.rounds,
+                step=one.step,
+                back=one.back,
+            )
+            for one in repairs.repeat
+        ),
+    )
+
+
+def _note_repairs(work: Work, fitted: Fitted) -> None:
+    """What was repaired, in the record; a run without repairs has no such entry."""
+    if fitted.repairs:
+        work.record["repairs"] = to_json(fitted.repairs)
+    else:
+        work.record.pop("repairs", None)
 
 
 def model_facts(plan: Plan, prepared: Prepared, fitted: Fitted) -> dict[str, JsonValue]:

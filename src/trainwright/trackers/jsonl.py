@@ -1,12 +1,14 @@
 """The record itself: one event a line in ``training_log.jsonl``, append-only, flushed at once."""
 
+import json
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from trainwright.core.events import Event, Saved
-from trainwright.core.jsonable import dumps
+from trainwright.core.jsonable import JsonValue, dumps
 
 
 class EventLog:
@@ -18,7 +20,7 @@ class EventLog:
 
     def __init__(self, path: Path, *, keep_bytes: int | None = None) -> None:
         """Open for appending; ``keep_bytes`` cuts what lies behind the position of a checkpoint."""
-        self._file = path.open("ab")
+        self._path, self._file = path, path.open("ab")
         if keep_bytes is not None:
             self._file.truncate(min(keep_bytes, path.stat().st_size))
             self._file.seek(0, os.SEEK_END)
@@ -27,6 +29,12 @@ class EventLog:
     def position(self) -> int:
         """Bytes written so far: where a resume cuts the log."""
         return self._file.tell()
+
+    def lines(self) -> Iterator[Mapping[str, JsonValue]]:
+        """What is in the file up to here, an event a line."""
+        with self._path.open("rb") as file:
+            for line in file.read(self.position).splitlines():
+                yield json.loads(line)
 
     def catch_up(self) -> None:
         """Stand at the end again, after another process has appended."""

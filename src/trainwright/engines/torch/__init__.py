@@ -24,7 +24,7 @@ CAPABILITIES = Capabilities(
     exports=("native",),
     extra="torch",
     training_keys=KEYS | {"distributed"},
-    repairs=("learning_rate", "clip_norm"),
+    repairs=("learning_rate", "clip_norm", "skip_rows"),
 )
 
 EXPERIMENTS = (

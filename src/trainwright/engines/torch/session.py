@@ -15,7 +15,7 @@ from trainwright.core.findings import Finding
 from trainwright.core.jsonable import JsonValue
 from trainwright.engines._native_errors import training_errors
 from trainwright.engines._native_files import identity_of
-from trainwright.engines.contract import Job, ModelFacts, Repair, Unit
+from trainwright.engines.contract import Job, ModelFacts, Repair, Suspicion, Unit
 from trainwright.engines.torch import automatic, placement, schedules
 from trainwright.engines.torch.batches import Batch, Grid, Source, epoch_order
 from trainwright.engines.torch.building import build_network, save_activations
@@ -48,6 +48,7 @@ from trainwright.engines.torch.recipe import recipe_from
 from trainwright.engines.torch.statistics import Layers
 from trainwright.engines.torch.step import Average, Stepper, Tally
 from trainwright.engines.torch.stored import Stored, stored_groups
+from trainwright.engines.torch.suspects import suspicion
 from trainwright.engines.torch.usage import Usage
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ class TorchSession:
         self._plateau = schedules.Plateau()
         self._repaired = 1.0  # what repairs made of the rate
         self._clip_norm = recipe.clip_norm
+        self._skipped: list[int] = []  # rows that repairs left out
+        self._latest = (0, range(0))  # epoch and steps of the latest unit
         self._lr = None if recipe.optimizer.lr == "auto" else recipe.optimizer.lr
         self._grid: Grid | None = None
         self._steps = self._unit_steps = 1
@@ -209,7 +212,11 @@ class TorchSession:
         return tuple(self._findings)
 
     def apply(self, repair: Repair) -> None:
-        """``learning_rate`` multiplies the rate by ``factor``; ``clip_norm`` sets the longest gradient."""
+        """``learning_rate`` multiplies the rate by ``factor``; ``clip_norm`` sets the longest gradient (``norm``);
+        ``skip_rows`` leaves ``rows`` of the training table out from the next unit on: others stand in for them."""
+        if repair.action == "skip_rows":
+            self._skip(repair)
+            return
         value = repair.values.get("factor" if repair.action == "learning_rate" else "norm")
         if repair.action not in ("learning_rate", "clip_norm") or not isinstance(value, int | float) or value <= 0:
             raise ValueError(f"torch has no repair {repair.action!r} with {dict(repair.values)}")
@@ -217,6 +224,27 @@ class TorchSession:
             self._repaired *= float(value)
         else:
             self._clip_norm = float(value)
+
+    def _skip(self, repair: Repair) -> None:
+        rows = repair.values.get("rows")
+        total = self._job.train.rows
+        if not isinstance(rows, list | tuple) or not all(isinstance(r, int) and 0 <= r < total for r in rows):
+            raise ValueError(f"skip_rows needs rows of the training table, got {rows!r}")
+        skipped = sorted({*self._skipped, *(int(str(row)) for row in rows)})
+        if len(skipped) >= total:
+            raise ValueError("no row would be left")
+        self._skipped, self._order = skipped, None
+
+    def suspects(self) -> Suspicion:
+        """See `trainwright.engines.contract.Suspects`."""
+        epoch, steps = self._latest
+        with self._working(), private_randomness(self._device), memory_errors(self._device):
+            assert self._grid is not None
+            spans = [span for step in steps for span in self._grid.batches(step)]
+            batches = (batch for step in self._batches(epoch, steps) for batch in step)
+            order = self._epoch_order(epoch)
+            named = ((batch, order[a:b]) for batch, (a, b) in zip(batches, spans, strict=True))
+            return suspicion(self._network, self._judged, named, self._network.state_dict())
 
     def close(self) -> None:
         """End the workers and let go of the data."""
@@ -281,6 +309,7 @@ class TorchSession:
         self._network.train()
         last = min((self._step // self._unit_steps + 1) * self._unit_steps, self._steps)
         batches = self._batches(self._epoch, range(self._step, last))
+        self._latest = (self._epoch, range(self._step, last))
         rate = 0.0
         while self._step < last:
             asked = time.perf_counter()
@@ -291,6 +320,7 @@ class TorchSession:
             self._step += 1
             if not taken:
                 batches.close()
+                self._latest = (self._epoch, range(self._step - 1, self._step))
                 break
         values = tally.read()
         seconds = time.perf_counter() - began
@@ -319,15 +349,25 @@ class TorchSession:
         """The batches of each step of an epoch: this rank's part."""
         assert self._grid is not None
         assert self._source is not None
-        if self._order is None or self._order[0] != epoch:
-            seed = self._job.seeds.integer("order", epoch, bits=63)
-            self._order = (epoch, epoch_order(self._grid.rows, seed))
+        order = self._epoch_order(epoch)
         spans = [self._grid.batches(step) for step in steps]
         seed = self._job.seeds.integer("augment", epoch)
         all_spans = [s for step in spans for s in step]
-        flat = self._team.batches(self._source, self._order[1], all_spans, epoch_seed=seed)
+        flat = self._team.batches(self._source, order, all_spans, epoch_seed=seed)
         for step in spans:
             yield [next(flat) for _ in step]
+
+    def _epoch_order(self, epoch: int) -> Tensor:
+        """The order of the rows in an epoch; those that are left out have others in their places."""
+        assert self._grid is not None
+        if self._order is None or self._order[0] != epoch:
+            order = epoch_order(self._grid.rows, self._job.seeds.integer("order", epoch, bits=63))
+            if self._skipped:
+                out = torch.isin(order, torch.tensor(self._skipped))
+                left = order[~out]
+                order[out] = left[torch.arange(int(out.sum())) % len(left)]
+            self._order = (epoch, order)
+        return self._order[1]
 
     def _rate(self) -> float:
         assert self._lr is not None
@@ -407,6 +447,7 @@ class TorchSession:
             "learning_rate": self._lr,
             "repaired": self._repaired,
             "clip_norm": self._clip_norm,
+            "skipped": list(self._skipped),
             "plateau": self._plateau.to_json(),
             "scaler": None if scaler is None else scaler.state_dict(),
             "optimizer": numbers,
@@ -440,6 +481,7 @@ class TorchSession:
         self._lr = None if rate is None else float(rate)
         self._clip_norm = None if clip is None else float(clip)
         self._repaired = float(document["repaired"])
+        self._skipped, self._order = [int(row) for row in document["skipped"]], None
         self._epoch, self._step, self._epoch_seconds = epoch, step, math.nan
 
     def _identity(self) -> dict[str, JsonValue]:

@@ -1,0 +1,159 @@
+"""From symptoms to one small change of course that can be undone: findings in, a remedy out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+from trainwright.core.findings import Finding, Severity
+from trainwright.core.jsonable import JsonValue
+
+Mode: TypeAlias = Literal["auto", "suggest", "off"]
+
+LOWER = 0.1
+"""What a rate is multiplied with that destroyed a model before it had learned anything: such rates are off by powers of
+ten (assumption)."""
+EASE = 0.5  # the same for a rate that carried a training for a while (assumption)
+RAISE = 10.0
+"""What a rate is multiplied with under which nothing moves. Its sign is an update of less than a tenth of the usual
+one (`trainwright.doctor.losses`), so the raised rate is the usual one at most."""
+_FEW = 0.1  # of the rows looked at: where more are broken, the weights are the likelier cause (assumption)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A repair that an earlier training made: at that position it is made again, whatever is seen."""
+
+    symptom: str
+    action: str
+    values: Mapping[str, JsonValue]
+    rounds: int
+    step: int
+    back: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What may be repaired: ``auto`` repairs, ``suggest`` says what it would do, ``off`` does neither.
+
+    At most ``rate_changes`` changes of the learning rate, ``skipped_rows`` rows left out, ``clips`` clip norms set.
+    ``repeat`` are the first repairs of the training, of an earlier one.
+    """
+
+    mode: Mode = "auto"
+    rate_changes: int = 4  # assumption: three lower a rate a thousandfold, one is in hand
+    skipped_rows: int = 20  # assumption: few enough to be looked at one by one
+    clips: int = 1
+    repeat: tuple[Planned, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """One change: an ``action`` that engines know, its ``values``, and whether training first goes ``back`` to the
+    last position that was good."""
+
+    symptom: str
+    action: str
+    values: Mapping[str, JsonValue] = field(default_factory=dict)
+    back: bool = False
+
+
+def choose(
+    findings: Sequence[Finding],
+    policy: Policy,
+    *,
+    able: Sequence[str],
+    done: Sequence[Remedy] = (),
+    learned: bool = False,
+) -> Remedy | None:
+    """The remedy for the first finding that has one; None where none is known, able or still allowed.
+
+    ``able`` are the actions of the engine, ``done`` what was done in this training. ``learned``: there is a good
+    position to go back to.
+    """
+    for finding in findings:
+        remedy = _for(finding, policy, done, learned=learned)
+        if remedy is not None and remedy.action in able and _allowed(remedy, policy, done):
+            return remedy
+    return None
+
+
+def _for(finding: Finding, policy: Policy, done: Sequence[Remedy], *, learned: bool) -> Remedy | None:
+    evidence, code = finding.evidence, finding.code
+    if code == "doctor.non_finite" and (rows := _suspects(evidence)):
+        remedy = Remedy(symptom=code, action="skip_rows", values={"rows": rows}, back=bool(evidence.get("spoiled")))
+        if _allowed(remedy, policy, done):
+            return remedy
+    if code in ("doctor.non_finite", "doctor.loss_exploding", "doctor.rate_too_high"):
+        factor = EASE if learned else LOWER
+        return Remedy(symptom=code, action="learning_rate", values={"factor": factor}, back=True)
+    lowered = any(d.action == "learning_rate" and _factor(d) < 1 for d in done)
+    if code == "doctor.rate_too_low" and not lowered:
+        return Remedy(symptom=code, action="learning_rate", values={"factor": RAISE})
+    usual = evidence.get("usual")
+    if code == "doctor.exploding_gradients" and isinstance(usual, int | float) and usual > 0:
+        return Remedy(symptom=code, action="clip_norm", values={"norm": float(usual)})
+    return None
+
+
+def _suspects(evidence: Mapping[str, JsonValue]) -> list[JsonValue]:
+    """Rows that are broken each by itself, where they are few."""
+    rows, examined = evidence.get("rows"), evidence.get("examined")
+    if not isinstance(rows, list | tuple) or not isinstance(examined, int) or len(rows) > max(1, _FEW * examined):
+        return []
+    return list(rows)
+
+
+def _allowed(remedy: Remedy, policy: Policy, done: Sequence[Remedy]) -> bool:
+    same = [d for d in done if d.action == remedy.action]
+    if remedy.action == "learning_rate":
+        return len(same) < policy.rate_changes
+    if remedy.action == "clip_norm":
+        return len(same) < policy.clips
+    return sum(_count(d) for d in [*same, remedy]) <= policy.skipped_rows
+
+
+def _count(remedy: Remedy) -> int:
+    rows = remedy.values.get("rows")
+    return len(rows) if isinstance(rows, list | tuple) else 0
+
+
+def _factor(remedy: Remedy) -> float:
+    factor = remedy.values.get("factor")
+    return float(factor) if isinstance(factor, int | float) else 1.0
+
+
+def suggestion(remedy: Remedy, *, rate: float | None, path: str) -> Finding:
+    """What somebody would write into the spec in place of the repair; ``path`` is where the rate stands there."""
+    if remedy.action == "learning_rate" and rate is not None:
+        change = f"{path}: {rate * _factor(remedy):g}"
+    elif remedy.action == "clip_norm":
+        change = f"training.clip_norm: {remedy.values['norm']:.4g}"
+    elif remedy.action == "skip_rows":
+        change = f"leave rows {remedy.values['rows']} (positions in the training part) out of the data"
+    else:
+        change = f"a learning rate {_factor(remedy):g} times the present one"
+    return Finding(
+        code="doctor.repair_suggested",
+        severity=Severity.INFO,
+        where=path if remedy.action == "learning_rate" else "training",
+        what=f"{remedy.symptom} would be treated by {words(remedy)}",
+        why="training.repairs does not make this change by itself here",
+        fix=f"Write {change}",
+        evidence={"symptom": remedy.symptom, "action": remedy.action, **remedy.values},
+    )
+
+
+def repaired(finding: Finding, remedy: Remedy) -> Finding:
+    """The finding of something that was treated: no error any more."""
+    severity = Severity.WARNING if finding.severity is Severity.ERROR else finding.severity
+    return replace(finding, severity=severity, fix=f"Repaired: {words(remedy)}")
+
+
+def words(remedy: Remedy) -> str:
+    """A remedy for people."""
+    back = "going back and " if remedy.back else ""
+    if remedy.action == "learning_rate":
+        return f"{back}multiplying the learning rate by {_factor(remedy):g}"
+    if remedy.action == "clip_norm":
+        return f"{back}scaling gradients down to a length of {remedy.values['norm']:.4g}"
+    return f"{back}leaving {_count(remedy)} broken rows out"

@@ -1,0 +1,50 @@
+"""Rows that break a step, found one by one: by their own input, and by their own loss under the present weights."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainwright.engines.contract import Suspicion
+from trainwright.engines.torch.batches import Batch
+from trainwright.engines.torch.losses import RowLosses
+
+_EXTREME = 1e6
+"""Times the median size of its batch: an input so large, or a loss, is no outlier but a mistake (assumption). Its
+square leaves half precision, and its sixth power the range of float32."""
+
+
+def suspicion(
+    network: nn.Module, losses: RowLosses, batches: Iterable[tuple[Batch, Tensor]], state: Mapping[str, Tensor]
+) -> Suspicion:
+    """Who broke the latest unit: rows of these batches (with their numbers), or the network's own numbers."""
+    spoiled = any(not bool(torch.isfinite(t).all()) for t in state.values() if t.is_floating_point())
+    found: list[int] = []
+    examined = 0
+    training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            for batch, rows in batches:
+                examined += batch.rows
+                bad = _extreme(_sizes(batch.x))
+                if not spoiled:
+                    bad |= _extreme(losses(network(batch.x), batch.y).abs())
+                found += rows[bad.to(rows.device)].tolist()
+    finally:
+        network.train(training)
+    return Suspicion(rows=tuple(sorted(set(found))), examined=examined, spoiled=spoiled)
+
+
+def _sizes(x: Any) -> Tensor:
+    """The largest absolute input of each row; zero for tokens, which cannot be extreme."""
+    if not x.is_floating_point():
+        return torch.zeros(len(x))
+    return torch.nan_to_num(x.flatten(1).abs().float(), nan=torch.inf).amax(1)
+
+
+def _extreme(sizes: Tensor) -> Tensor:
+    finite = sizes[torch.isfinite(sizes)]
+    usual = finite.median() if len(finite) else torch.tensor(0.0, device=sizes.device)
+    return ~torch.isfinite(sizes) | ((sizes > _EXTREME * usual) & (sizes > _EXTREME))

@@ -1,0 +1,170 @@
+"""Repairs while a training runs: what to do is the doctor's choice, how it is done and recorded is here.
+
+Going back means the best checkpoint, or the beginning: both are functions of the training alone, never of the clock, so
+a training that is repeated repairs itself in the same way at the same steps.
+"""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from trainwright.core import registry
+from trainwright.core.events import Repaired
+from trainwright.core.findings import Finding
+from trainwright.core.jsonable import JsonValue
+from trainwright.doctor import layers, losses
+from trainwright.doctor.history import Growing
+from trainwright.doctor.remedies import Policy, Remedy, choose, repaired, suggestion
+from trainwright.engines.contract import Job, Repair, Session, Suspects
+from trainwright.fit.judge import Judge
+from trainwright.fit.progress import Applied, Progress, progress_from
+from trainwright.fit.recorder import Recorder
+from trainwright.fit.saving import Saver
+from trainwright.run.checkpoints import read_checkpoint
+
+_OFTEN = 20  # units after each of which the doctor looks; later at every twentieth part of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Treated:
+    """What came of a look: the position training goes on from, whether it went ``back``, and what there is to say."""
+
+    progress: Progress
+    back: bool = False
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Repairing:
+    """The doctor at a training's bedside."""
+
+    session: Session
+    job: Job
+    policy: Policy
+    saver: Saver
+    judge: Judge
+    recorder: Recorder
+    checkpoints: Path
+    since: Growing  # what happened since the last repair
+    anew: Callable[[Job], Session] | None
+
+    def look(self, progress: Progress) -> Treated | None:
+        """After an evaluation: what there is to treat, if anything is."""
+        if (again := self._repeated(progress)) is not None:
+            return self._made(again, None, progress)
+        history = self.since.history()
+        seen = len(history.of("unit_seconds").values)
+        if len(progress.repairs) < len(self.policy.repeat) or (seen > _OFTEN and seen % (seen // _OFTEN)):
+            return None
+        symptoms = (losses.exploding, losses.stuck, layers.exploding_gradients)
+        return self.treat([f for symptom in symptoms if (f := symptom(history)) is not None], progress)
+
+    def broken(self, finding: Finding, progress: Progress) -> Treated | None:
+        """What can be done about a value that is not finite; None: nothing."""
+        if (again := self._repeated(progress)) is not None:
+            return self._made(again, finding, progress)
+        return self.treat([self._with_suspects(finding)], progress)
+
+    def treat(self, findings: Sequence[Finding], progress: Progress) -> Treated | None:
+        """The remedy for findings, made where the policy says so, else said."""
+        if not findings or self.policy.mode == "off":
+            return None
+        able = registry.load("engines", self.job.plan.engine).CAPABILITIES.repairs
+        done = [one.remedy for one in progress.repairs]
+        auto = self.policy.mode == "auto"
+        learned = self._good(progress)
+        remedy = choose(findings, self.policy, able=able, done=done, learned=learned) if auto else None
+        if remedy is not None and (not remedy.back or learned or self.anew is not None):
+            finding = next(f for f in findings if f.code == remedy.symptom)
+            return self._made(remedy, finding, progress)
+        every = ("learning_rate", "clip_norm", "skip_rows")
+        advice = choose(findings, Policy(), able=every, learned=learned)
+        if advice is None:
+            return None
+        inside = "learning_rate" in able
+        path = "training.optimizer.lr" if inside else "architecture.architecture_spec.learning_rate"
+        said = suggestion(advice, rate=self._rate(), path=path)
+        return Treated(progress=progress, findings=(said,))
+
+    def _repeated(self, progress: Progress) -> Remedy | None:
+        """What an earlier training did at this position."""
+        at = len(progress.repairs)
+        if at >= len(self.policy.repeat):
+            return None
+        planned = self.policy.repeat[at]
+        if (planned.rounds, planned.step) != (progress.rounds, progress.step):
+            return None
+        return Remedy(symptom=planned.symptom, action=planned.action, values=planned.values, back=planned.back)
+
+    def _made(self, remedy: Remedy, finding: Finding | None, progress: Progress) -> Treated:
+        before, values = self._state(remedy), dict(remedy.values)
+        goes_on = self._go_back(progress) if remedy.back else progress
+        for one in progress.repairs[len(goes_on.repairs) :]:
+            self._apply(one.action, one.values)
+        self._apply(remedy.action, values)
+        after = {**self._state(remedy), "rounds": goes_on.rounds, "step": goes_on.step}
+        made = Applied(
+            symptom=remedy.symptom,
+            what="" if finding is None else finding.what,
+            action=remedy.action,
+            values=values,
+            back=remedy.back,
+            rounds=progress.rounds,
+            step=progress.step,
+            evidence={} if finding is None else dict(finding.evidence),
+            before=before,
+            after=after,
+        )
+        told = Repaired(symptom=made.symptom, action=made.action, before={**before, **values}, after=after)
+        self.recorder.emit(progress.rounds, told)
+        self.since.forget()
+        found = () if finding is None else (repaired(finding, remedy),)
+        return Treated(progress=replace(goes_on, repairs=(*progress.repairs, made)), back=remedy.back, findings=found)
+
+    def _apply(self, action: str, values: Mapping[str, JsonValue]) -> None:
+        self.session.apply(Repair(action=action, values=values))
+        rows = values.get("rows")
+        if isinstance(rows, list | tuple):
+            self.judge.leave_out([int(str(row)) for row in rows])
+
+    def _good(self, progress: Progress) -> bool:
+        """Whether the best position lies before the present one and can be gone back to."""
+        return progress.best_value is not None and not progress.is_best and not self.session.keeps_every_round
+
+    def _go_back(self, progress: Progress) -> Progress:
+        """The session at its best position, or at the beginning where there is none."""
+        self.saver.settle()
+        best = read_checkpoint(self.checkpoints, "best") if self._good(progress) else None
+        if best is not None:
+            saved = progress_from(best.state)
+            if (saved.rounds, saved.step) == (progress.best_rounds, progress.best_step):
+                self.session.restore(best.engine_folder)
+                return replace(saved, reason="")
+        assert self.anew is not None
+        with tempfile.TemporaryDirectory(dir=self.job.workdir) as folder:
+            fresh = self.anew(self.job)
+            try:
+                fresh.save(Path(folder))
+            finally:
+                fresh.close()
+            self.session.restore(Path(folder))
+        return Progress()
+
+    def _with_suspects(self, finding: Finding) -> Finding:
+        if not isinstance(self.session, Suspects):
+            return finding
+        found = self.session.suspects()
+        evidence: dict[str, JsonValue] = {
+            "rows": list(found.rows),
+            "examined": found.examined,
+            "spoiled": found.spoiled,
+        }
+        return replace(finding, evidence={**finding.evidence, **evidence})
+
+    def _state(self, remedy: Remedy) -> dict[str, JsonValue]:
+        return {"learning_rate": self._rate()} if remedy.action == "learning_rate" else {}
+
+    def _rate(self) -> float | None:
+        rate = self.session.facts().learning_rate
+        return None if rate is None else float(rate)

@@ -1,0 +1,163 @@
+"""Repairs on real networks, through the driver: they heal, they are recorded, and they are the same every time."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.clinic.cases import Case, job_of, sick
+from trainwright.core.clock import SystemClock
+from trainwright.core.errors import Stopped, TrainingFailed
+from trainwright.core.events import Event, Found, Repaired, Saved
+from trainwright.core.jsonable import JsonValue
+from trainwright.core.metrics import loss_metric
+from trainwright.doctor.history import history_of
+from trainwright.doctor.remedies import Planned, Policy
+from trainwright.fit.driver import Fitted, Rules, fit
+from trainwright.fit.jobs import open_session
+from trainwright.fit.recorder import Recorder
+from trainwright.fit.stop import StopRequest
+from trainwright.run.checkpoints import read_checkpoint
+from trainwright.run.hashes import sha256_file
+
+pytest.importorskip("torch")
+
+
+class Patient:
+    """A case of the clinic in a folder of its own."""
+
+    def __init__(self, name: str, folder: Path, **changes: int) -> None:
+        self.case: Case = replace(next(c for c in sick() if c.name == name), **changes)  # type: ignore[arg-type]
+        self.folder, self.events, self.stop = folder, list[Event](), StopRequest()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def train(
+        self,
+        policy: Policy | None = None,
+        *,
+        listener: Callable[[Event], None] = lambda _event: None,
+        past: Iterable[Mapping[str, JsonValue]] = (),
+    ) -> Fitted:
+        job = job_of(self.case, self.folder / "work")
+        job.workdir.mkdir(exist_ok=True)
+        loss, clock = loss_metric(job.task), SystemClock()
+        session = open_session(job)
+        try:
+            return fit(
+                session,
+                job,
+                Rules(watch=loss, primary=loss, patience=self.case.patience, repairs=policy or Policy()),
+                stage="fit",
+                recorder=Recorder(clock=clock, started_s=0.0, listeners=[self.events.append, listener]),
+                stop=self.stop,
+                checkpoints=self.folder / "checkpoints",
+                resumable=True,
+                resume_from=read_checkpoint(self.folder / "checkpoints", "last"),
+                past=past,
+                anew=open_session,
+            )
+        finally:
+            session.close()
+
+    def weights(self, fitted: Fitted, name: str) -> str:
+        target = self.folder / name
+        target.mkdir()
+        fitted.export(target)
+        return sha256_file(target / "model.safetensors")
+
+    def bodies(self, kind: type) -> list[object]:
+        return [event.body for event in self.events if isinstance(event.body, kind)]
+
+
+HOT, COLD, POISONED = "rate x1000: wine", "rate /1000: wine", "NaN in a row"
+
+
+def test_a_rate_that_explodes_is_lowered_from_the_beginning_until_it_trains(tmp_path: Path) -> None:
+    patient = Patient(HOT, tmp_path, rounds=8)
+    fitted = patient.train()
+    assert fitted.repairs
+    assert {one.action for one in fitted.repairs} == {"learning_rate"}
+    assert [one.helped for one in fitted.repairs][-1] is True
+    assert not any(one.helped for one in fitted.repairs[:-1])
+    assert len(patient.bodies(Repaired)) == len(fitted.repairs)
+    first = fitted.repairs[0]
+    assert (first.rounds, first.back, first.after["rounds"]) == (1, True, 0)
+    assert first.after["learning_rate"] == pytest.approx(0.3)
+    assert fitted.progress.best_value is not None
+    assert fitted.progress.best_value < 0.3
+    assert history_of(patient.events).of("train_loss").values[0] < 3
+
+
+def test_repairs_of_an_earlier_training_are_made_again_bit_for_bit(tmp_path: Path) -> None:
+    one, two = Patient(HOT, tmp_path / "one", rounds=6), Patient(HOT, tmp_path / "two", rounds=6)
+    first = one.train()
+    plan = tuple(
+        Planned(symptom=r.symptom, action=r.action, values=r.values, rounds=r.rounds, step=r.step, back=r.back)
+        for r in first.repairs
+    )
+    second = two.train(Policy(mode="off", repeat=plan))
+    assert [(r.rounds, r.values) for r in second.repairs] == [(r.rounds, r.values) for r in first.repairs]
+    assert one.weights(first, "model") == two.weights(second, "model")
+
+
+@pytest.mark.parametrize("after", ["the repair", "the end"])
+def test_a_training_that_is_stopped_after_a_repair_ends_in_the_same_bytes(tmp_path: Path, after: str) -> None:
+    whole, cut = Patient(HOT, tmp_path / "whole", rounds=6), Patient(HOT, tmp_path / "cut", rounds=6)
+    fitted = whole.train()
+
+    def stop_after_the_repair(event: Event) -> None:
+        if isinstance(event.body, Saved) and event.body.reason == "repair":
+            cut.stop.signal_number = 15
+
+    if after == "the repair":
+        with pytest.raises(Stopped):
+            cut.train(listener=stop_after_the_repair)
+        cut.stop.signal_number = None
+    else:
+        cut.train()
+    resumed = cut.train(past=[event.to_json() for event in cut.events])
+    assert cut.weights(resumed, "model") == whole.weights(fitted, "model")
+    assert resumed.repairs == fitted.repairs
+
+
+def test_a_row_that_is_not_a_number_is_left_out_and_named(tmp_path: Path) -> None:
+    patient = Patient(POISONED, tmp_path, rounds=4)
+    fitted = patient.train()
+    assert [(one.action, one.values) for one in fitted.repairs] == [("skip_rows", {"rows": [7]})]
+    assert fitted.repairs[0].helped
+    (told,) = [body.finding for body in patient.bodies(Found) if body.finding.code == "doctor.non_finite"]  # type: ignore[attr-defined]
+    assert told.evidence["rows"] == [7]
+    assert np.isfinite(fitted.session.predict(job_of(patient.case, tmp_path).val.X)).all()  # type: ignore[union-attr]
+
+
+def test_a_rate_under_which_nothing_moves_is_raised(tmp_path: Path) -> None:
+    patient = Patient(COLD, tmp_path)
+    fitted = patient.train()
+    assert fitted.repairs
+    assert all(one.values == {"factor": 10.0} and not one.back for one in fitted.repairs)
+    assert fitted.progress.best_value is not None
+    assert fitted.progress.best_value < 0.7
+
+
+def test_suggest_says_the_change_and_makes_none(tmp_path: Path) -> None:
+    patient = Patient(HOT, tmp_path, rounds=2)
+    fitted = patient.train(Policy(mode="suggest"))
+    assert fitted.repairs == ()
+    (said,) = [f for f in fitted.findings if f.code == "doctor.repair_suggested"]
+    assert "training.optimizer.lr: 0.3" in said.fix
+
+
+def test_without_repairs_a_value_that_is_not_finite_is_the_end(tmp_path: Path) -> None:
+    patient = Patient(POISONED, tmp_path, rounds=2)
+    with pytest.raises(TrainingFailed):
+        patient.train(Policy(mode="off"))
+
+
+def test_limits_end_a_training_that_nothing_helps(tmp_path: Path) -> None:
+    patient = Patient(POISONED, tmp_path, rounds=2)
+    with pytest.raises(TrainingFailed) as failed:
+        patient.train(Policy(skipped_rows=0, rate_changes=1))
+    assert len(patient.bodies(Repaired)) == 1
+    assert failed.value.findings[0].code == "doctor.non_finite"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trainwright.pipeline import check as check
+    from trainwright.pipeline import check_gradients as check_gradients
     from trainwright.pipeline import compare as compare
     from trainwright.pipeline import diagnose as diagnose
     from trainwright.pipeline import engines as list_engines
@@ -28,6 +29,7 @@ _IN_PIPELINE = {"write_report": "report", "list_families": "families", "list_eng
     name: name
     for name in (
         "check",
+        "check_gradients",
         "compare",
         "diagnose",
         "init",
@@ -43,6 +45,7 @@ _IN_PIPELINE = {"write_report": "report", "list_families": "families", "list_eng
 __all__ = [
     "__version__",
     "check",
+    "check_gradients",
     "compare",
     "diagnose",
     "init",

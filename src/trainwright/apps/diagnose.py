@@ -1,17 +1,19 @@
 """``trainwright diagnose``: the doctor on any training log."""
 
 import shutil
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainwright.apps import blocks, words
-from trainwright.apps.answer import Answer, JsonFlag, examples
+from trainwright.apps import blocks, table, words
+from trainwright.apps.answer import Answer, JsonFlag, TrustFlag, examples
 from trainwright.apps.screen import Screen
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue
 
 if TYPE_CHECKING:
+    from trainwright.doctor.gradients import Gradients
     from trainwright.doctor.history import History
     from trainwright.stages.diagnosing import Diagnosis
 
@@ -29,6 +31,11 @@ def diagnose_command(
         ),
     ],
     run: Annotated[str, typer.Option("--run", metavar="ID", help="Which run of a store of MLflow.")] = "",
+    gradients: Annotated[
+        bool,
+        typer.Option("--gradients", help="Of a run of a network: the gradients of one batch, layer by layer."),
+    ] = False,
+    trust_code: TrustFlag = False,
     json: JsonFlag = False,
 ) -> Answer:
     """Say what is wrong with a training, from its log, whoever wrote it.
@@ -38,7 +45,7 @@ def diagnose_command(
     """
     from trainwright import pipeline
 
-    result = pipeline.diagnose(log, run=run)
+    result = pipeline.diagnose(log, run=run, gradients=gradients, trust_code=trust_code)
     return Answer(value=result.to_json(), render=lambda screen: _render(result, screen))
 
 
@@ -48,12 +55,35 @@ def _render(result: "Diagnosis", screen: Screen) -> None:
     for line in _curves(read.history, read.axis, screen):
         screen.say(f"  {line}")
     screen.say()
+    if result.gradients is not None:
+        _say_gradients(result.gradients, screen)
     for finding in result.findings:
         _say_finding(finding, screen)
     if not result.findings:
         screen.say("  ", ("✓ ", "green"), "no symptom was found in what this log shows")
     for note in read.notes:
         screen.say("  ", ("· ", "dim"), note.sentence(), (f"  [{note.code}]", "dim"))
+    if result.plot is not None:
+        screen.say(("  plot  ", "dim"), str(result.plot))
+
+
+def _say_gradients(gradients: "Gradients", screen: Screen) -> None:
+    rows: list[Mapping[str, JsonValue]] = [
+        {
+            "layer": g.layer,
+            "mean": f"{g.mean:.2e}",
+            "std": f"{g.std:.2e}",
+            "min": f"{g.min:.2e}",
+            "max": f"{g.max:.2e}",
+            "norm": f"{g.norm:.2e}",
+            "zeros": f"{g.zero_share:.1%}",
+            "verdict": g.verdict.value,
+        }
+        for g in gradients.layers
+    ]
+    screen.say((f"Gradients of {words.count(gradients.rows, 'row')}, loss {words.number(gradients.loss)}", "bold"))
+    table.render(rows, screen)
+    screen.say()
 
 
 def _curves(history: "History", axis: str, screen: Screen) -> list[str]:

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainwright.core.errors import SpecError
 from trainwright.core.findings import Finding
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.doctor.examine import examine
+from trainwright.doctor.gradients import Gradients
 from trainwright.doctor.history import Series, higher_is_better
 from trainwright.doctor.logs.open import Log, open_log
 
@@ -17,10 +19,13 @@ class Diagnosis:
     """What a log says of its training: the ``log`` as read, and ``findings``, the worst first.
 
     ``findings`` are of the training; ``log.notes`` are of the reading (what was left out, what stands for what).
+    ``gradients`` are those of one batch, where they were asked for, and ``plot`` is the figure of them.
     """
 
     log: Log
     findings: tuple[Finding, ...]
+    gradients: Gradients | None = None
+    plot: Path | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
         """What ``trainwright diagnose --json`` prints."""
@@ -32,6 +37,7 @@ class Diagnosis:
             "curves": {name: self._curve(name, series) for name, series in sorted(self.log.history.series.items())},
             "findings": [f.to_json() for f in self.findings],
             "notes": [f.to_json() for f in self.log.notes],
+            **({} if self.gradients is None else {"gradients": self.gradients.to_json(), "plot": str(self.plot)}),
         }
 
     def _curve(self, name: str, series: Series) -> Mapping[str, JsonValue]:
@@ -51,11 +57,20 @@ class Diagnosis:
         }
 
 
-def diagnose_log(source: str | Path, *, run: str = "") -> Diagnosis:
-    """Read a log and ask every symptom.
+def diagnose_log(source: str | Path, *, run: str = "", gradients: bool = False, trust_code: bool = False) -> Diagnosis:
+    """Read a log and ask every symptom; with ``gradients`` look at those of the run's network too.
 
     Raises:
-        SpecError, ArtifactRefused, ResourceMissing: as `trainwright.doctor.logs.open.open_log`.
+        TrainwrightError: as `trainwright.doctor.logs.open.open_log`, and as
+            `trainwright.stages.gradients.gradients_of_run`.
     """
+    if gradients and not (Path(source) / "run.json").is_file():
+        raise SpecError(f"gradients need a run folder of ours, with its network, and {source} is none.")
     log = open_log(source, run=run)
-    return Diagnosis(log=log, findings=tuple(examine(log.history)))
+    findings = tuple(examine(log.history))
+    if not gradients:
+        return Diagnosis(log=log, findings=findings)
+    from trainwright.stages.gradients import gradients_of_run
+
+    found, plot = gradients_of_run(Path(source), trust_code=trust_code)
+    return Diagnosis(log=log, findings=(*findings, *found.findings()), gradients=found, plot=plot)

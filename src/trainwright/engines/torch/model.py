@@ -43,6 +43,17 @@ def load_model(folder: Path, *, trust_code: bool = False) -> "LoadedModel":
     Raises:
         ArtifactRefused: damaged, for another version with other networks, or code that is not trusted.
     """
+    network, problem = load_network(folder, trust_code=trust_code)
+    document = read_document(folder, MODEL_JSON)
+    try:
+        threads, block = int(document["threads"]), int(document["block"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactRefused(f"{folder / MODEL_JSON} describes no network of this version: {error}") from error
+    return LoadedModel(Evaluator(network, problem, torch.device("cpu"), block=block), threads)
+
+
+def load_network(folder: Path, *, trust_code: bool = False) -> tuple[torch.nn.Module, Problem]:
+    """The network with its weights, on the CPU, and the question it answers; errors as `load_model`."""
     document = read_document(folder, MODEL_JSON)
     path = folder / MODEL_JSON
     if document.get("network") == _CODE and not trust_code:
@@ -51,7 +62,6 @@ def load_model(folder: Path, *, trust_code: bool = False) -> "LoadedModel":
         )
     try:
         problem = problem_from(document["problem"])
-        threads, block = int(document["threads"]), int(document["block"])
         params, name = document["params"], str(document["network"])
         if not isinstance(params, dict):
             raise TypeError("params is no mapping")
@@ -59,7 +69,7 @@ def load_model(folder: Path, *, trust_code: bool = False) -> "LoadedModel":
     except (KeyError, TypeError, ValueError, RuntimeError, SpecError) as error:
         raise ArtifactRefused(f"{path} describes no network of this version: {error}") from error
     load_weights(network, read_tensors(folder / _WEIGHTS), folder / _WEIGHTS)
-    return LoadedModel(Evaluator(network, problem, torch.device("cpu"), block=block), threads)
+    return network, problem
 
 
 class LoadedModel:

@@ -51,7 +51,7 @@ class LayerGradient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gradients:
-    """All layers in the order of the network, the loss of the batch (``loss``, of ``rows`` rows), and what was found."""
+    """All layers in the order of the network, and the ``loss`` of the batch of ``rows`` rows."""
 
     layers: tuple[LayerGradient, ...]
     loss: float

@@ -135,7 +135,7 @@ def split(raw: str) -> list[str]:
         raw = tail if head.strip() else raw
     if raw.endswith(("__MIN", "__MAX")):  # of the same exports: the band around a value
         return ["count"]
-    raw = _CAMEL.sub("_", raw.replace("'s", ""))
+    raw = _CAMEL.sub("_", raw.replace("'s", "").replace("mAP", "map"))
     return [word for word in re.split(r"[\W_]+", raw.lower()) if word]
 
 

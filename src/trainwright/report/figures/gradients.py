@@ -55,6 +55,8 @@ def layer_gradients(rows: Sequence[Row], *, loss: float, batch: int) -> "Figure"
 def _dots(axes: "Axes", rows: Sequence[Row], values: Sequence[float], heights: Sequence[int]) -> None:
     there = [(v, h, _colour(r)) for v, h, r in zip(values, heights, rows, strict=True) if math.isfinite(v) and v > 0]
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0e}")
+    axes.xaxis.set_minor_formatter(lambda _value, _: "")
     if there:
         xs, ys, colours = zip(*there, strict=True)
         low = min(xs) / 2

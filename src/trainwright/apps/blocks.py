@@ -9,6 +9,7 @@ from trainwright.doctor.history import Series
 
 _HEIGHT = 10  # lines: with axis and findings it is still one screen
 _NARROWEST, _WIDEST = 10, 100  # columns; a curve gains nothing from more
+_SPELLED_OUT = 1e6  # a longer number would push the curve aside
 _LOG_SCALE = 50.0  # from this ratio of values on, the low end of a straight scale is one line (assumption)
 _BLOCKS, _LETTERS = ("░", "█", "▓"), (".", "#", "@")
 
@@ -34,7 +35,7 @@ def draw(first: Line, second: Line | None, *, axis: str, width: int, unicode: bo
         return []
     logarithmic = bool(finite) and min(finite) > 0 and max(finite) / min(finite) >= _LOG_SCALE
     low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
-    labels = [words.number(high), words.number(low)]
+    labels = [_short(high), _short(low)]
     left = max(map(len, labels))
     room = max(_NARROWEST, min(_WIDEST, width - left - 2))
     marks = _BLOCKS if unicode else _LETTERS
@@ -48,7 +49,7 @@ def draw(first: Line, second: Line | None, *, axis: str, width: int, unicode: bo
     broken = "".join("!" if any(c in grid.broken for grid in grids) else " " for c in range(room))
     if broken.strip():
         drawn.append(f"{'':>{left}}  {broken}")
-    ends = f"{axis} {words.number(min(steps))}", words.number(max(steps))
+    ends = f"{axis} {_short(min(steps))}", _short(max(steps))
     drawn.append(f"{'':>{left}}  {ends[0]}{ends[1]:>{max(0, room - len(ends[0]))}}")
     key = ", ".join(f"{mark} {line.name}" for mark, line in zip(marks, lines, strict=False))
     key += f", {marks[2]} both" if len(lines) > 1 else ""
@@ -109,6 +110,10 @@ def _joined(rows: dict[int, int]) -> frozenset[tuple[int, int]]:
             low, high = sorted((rows[column], rows[after]))
             filled |= {(row, after) for row in range(low + 1, high)}
     return frozenset(filled)
+
+
+def _short(value: float) -> str:
+    return words.number(value) if abs(value) < _SPELLED_OUT else f"{value:.3g}"
 
 
 def _mark(grids: Sequence[_Grid], row: int, column: int, marks: tuple[str, str, str]) -> str:

@@ -10,11 +10,13 @@ from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
 
 VANISHED = 1e-4
-"""Of the longest gradient of a layer: the mark of `trainwright.doctor.layers`, measured with benchmarks/clinic.py."""
+"""Of the gradient of the last layers, where it comes from: the mark of `trainwright.doctor.layers`, measured with
+benchmarks/clinic.py."""
 
 EXPLODED, LONG = 100.0, 1.0
-"""Times the median of the layers (assumption: the doctor's factor over time), and longer than what whole gradients are
-clipped to (Pascanu et al. 2013, "On the difficulty of training recurrent neural networks"; 1.0 in GPT-3)."""
+"""Times the gradient of the last layers (assumption: the doctor's factor over time), and longer than what whole
+gradients are clipped to (Pascanu et al. 2013, "On the difficulty of training recurrent neural networks"; 1.0 in GPT-3).
+"""
 
 
 class Verdict(StrEnum):
@@ -85,26 +87,20 @@ class Gradients:
 def judged(layers: Sequence[LayerGradient]) -> tuple[LayerGradient, ...]:
     """The layers with their verdicts; those that are settled (frozen, without a gradient) keep theirs."""
     norms = [layer.norm for layer in layers if math.isfinite(layer.norm) and layer.norm > 0]
-    middle = median(norms) if norms else 0.0
-    usual = [n for n in norms if not _exploded(n, middle)]
-    longest = max(usual, default=0.0)
-    return tuple(replace(layer, verdict=_verdict(layer, middle, longest)) for layer in layers)
+    source = median(norms[-max(1, len(norms) // 3) :]) if norms else 0.0  # the last third, as the doctor takes it
+    return tuple(replace(layer, verdict=_verdict(layer, source)) for layer in layers)
 
 
-def _verdict(layer: LayerGradient, middle: float, longest: float) -> Verdict:
+def _verdict(layer: LayerGradient, source: float) -> Verdict:
     if layer.verdict is not Verdict.OK:
         return layer.verdict
     if not math.isfinite(layer.norm):
         return Verdict.NON_FINITE
     if layer.norm == 0:
         return Verdict.ZERO
-    if _exploded(layer.norm, middle):
+    if layer.norm > LONG and layer.norm > EXPLODED * source:
         return Verdict.EXPLODING
-    return Verdict.VANISHING if layer.norm < VANISHED * longest else Verdict.OK
-
-
-def _exploded(norm: float, middle: float) -> bool:
-    return norm > LONG and norm > EXPLODED * middle
+    return Verdict.VANISHING if layer.norm < VANISHED * source else Verdict.OK
 
 
 _TROUBLE = {

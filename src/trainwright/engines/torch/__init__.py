@@ -123,7 +123,7 @@ def sanity(job: Job) -> "list[Experiment]":
 def gradients(folder: Path, rows: "Table", *, trust_code: bool = False) -> "Gradients":
     """See `trainwright.engines.contract.ShowsGradients`."""
     _need_torch()
-    from trainwright.engines.torch.gradients import of_model
+    from trainwright.engines.torch.layer_gradients import of_model
 
     return of_model(folder, rows, trust_code=trust_code)
 
@@ -133,7 +133,7 @@ def gradients_of_module(
 ) -> "Gradients":
     """See `trainwright.pipeline.check_gradients`."""
     _need_torch()
-    from trainwright.engines.torch.gradients import of_module
+    from trainwright.engines.torch.layer_gradients import of_module
 
     return of_module(network, inputs, targets, loss)  # type: ignore[arg-type]  # it looks at what it was given
 

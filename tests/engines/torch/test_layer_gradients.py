@@ -87,7 +87,7 @@ def test_dead_frozen_missing_and_broken_layers_are_told_apart():
     class Odd(nn.Module):
         def __init__(self):
             super().__init__()
-            self.dead, self.frozen = nn.Linear(8, 8), nn.Linear(8, 8).requires_grad_(False)
+            self.dead, self.frozen = nn.Linear(8, 8), nn.Linear(8, 8).requires_grad_(requires_grad=False)
             self.unused, self.last = nn.Linear(8, 8), nn.Linear(8, 1)
 
         def forward(self, x):

@@ -1,8 +1,13 @@
 """Fixtures every test may use."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# Two tests run side by side, each with up to two threads: waiting threads that spin take the other's core (a third of
+# the processor time of a small network's test, measured). Read when a library loads OpenMP, and by every command run.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

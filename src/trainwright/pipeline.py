@@ -12,6 +12,7 @@ from trainwright.engines.contract import Capabilities
 from trainwright.families._spelled import FAMILIES, SPELLINGS
 from trainwright.families.contract import Family
 from trainwright.fit.recorder import Listener
+from trainwright.run.files import write_text
 from trainwright.run.lock import locked
 from trainwright.run.result import RunResult, damaged_result, read_result
 from trainwright.stages import deliver, launch, prepare, searching, training
@@ -247,15 +248,17 @@ def report(run: str | Path) -> ReportResult:
     with locked(folder):
         findings = write_documents(folder)
     return ReportResult(
-        paths=tuple(folder / name for name in ("report.md", "model_card.md", "handoff", "plots")), findings=findings
+        paths=tuple(folder / name for name in ("report.md", "report.html", "model_card.md", "handoff", "plots")),
+        findings=findings,
     )
 
 
-def compare(runs: Sequence[str | Path]) -> "Comparison":
-    """Several runs side by side.
+def compare(runs: Sequence[str | Path], *, html: str | Path | None = None) -> "Comparison":
+    """Several runs side by side; ``html`` names a file to write the comparison to as one page.
 
     Raises:
         ArtifactRefused: a folder holds no finished run.
+        ResourceMissing: the page cannot be written.
     """
     from trainwright.report.compare import compare as compare_facts
     from trainwright.report.facts import gather
@@ -263,7 +266,12 @@ def compare(runs: Sequence[str | Path]) -> "Comparison":
     unfinished = [str(run) for run in runs if read_result(Path(run)).status != "done"]
     if unfinished:
         raise ArtifactRefused(f"not finished, so not comparable: {', '.join(unfinished)}")
-    return compare_facts([gather(Path(run)) for run in runs])
+    found = compare_facts([gather(Path(run)) for run in runs])
+    if html is not None:
+        from trainwright.report.page.comparison import render
+
+        write_text(Path(html), render(found))
+    return found
 
 
 def runs(root: Path = Path("runs")) -> RunsList:

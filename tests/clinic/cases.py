@@ -26,12 +26,15 @@ from trainwright.doctor.history import History, history_of
 from trainwright.doctor.remedies import Mode, Policy
 from trainwright.engines._contract_jobs import Question
 from trainwright.engines.contract import Job, Table
+from trainwright.families import _own
 from trainwright.fit.driver import Rules, fit
 from trainwright.fit.jobs import open_session
 from trainwright.fit.recorder import Recorder
 from trainwright.fit.stop import StopRequest
 
 Data = tuple[np.ndarray, np.ndarray, Task]
+_BY_THE_CLOCK = ("doctor.starved", "doctor.device_idle")  # what else the machine does decides these
+_NET = Path(__file__).with_name("net.py")
 BOOSTERS = ("lightgbm", "xgboost")
 _NETWORK: Mapping[str, JsonValue] = {
     "hidden_sizes": [64, 64],
@@ -41,7 +44,7 @@ _NETWORK: Mapping[str, JsonValue] = {
     "numeric_embedding": "none",
     "label_smoothing": 0.0,
     "weight_decay": 0.0,
-    "learning_rate": 0.003,
+    "learning_rate": 0.02,
     "batch_size": 32,
 }
 
@@ -109,6 +112,7 @@ def run(case: Case, workdir: Path, *, mode: Mode = "auto") -> Seen:
     finally:
         session.close()
     serious = [f.code for f in fitted.findings if f.code.startswith("doctor.") and f.severity.value != "info"]
+    serious = [code for code in serious if code not in _BY_THE_CLOCK or code in case.expected]
     return Seen(
         codes=tuple(serious),
         repairs=tuple(one.action for one in fitted.repairs),
@@ -157,10 +161,16 @@ def _plan(case: Case, task: Task, classes: int, rows: int, columns: int) -> Mode
         target_is_count=False,
         estimator="",
     )
-    plan: ModelPlan = registry.load("families", case.family).build(case.params, question)
+    plan: ModelPlan
+    if case.family == "own":
+        plan = _own.build({}, replace(question, estimator=f"{_NET}:Net"))  # type: ignore[arg-type]  # as Question says
+    else:
+        plan = registry.load("families", case.family).build(case.params, question)
     recipe = plan.options.get("recipe")
     if isinstance(recipe, Mapping):
         fixed: dict[str, JsonValue] = {"scheduler": {"name": "constant"}, "statistics_every": 10, "num_workers": 0}
+        if case.family == "own":
+            fixed |= {"optimizer": {"name": "adamw", "lr": 0.003}, "batch_size": 32}
         changed = {**recipe, **fixed, **(case.recipe or {})}
         plan = replace(plan, options={**plan.options, "recipe": changed})
     return replace(plan, rounds=case.rounds)
@@ -188,8 +198,10 @@ def _shuffled(parts: list[np.ndarray]) -> None:
 def _flipped(share: float) -> Callable[[list[np.ndarray]], None]:
     def flip(parts: list[np.ndarray]) -> None:
         draw = np.random.default_rng(9)
-        wrong = draw.random(len(parts[1])) < share
-        parts[1][wrong] = draw.integers(0, parts[1].max() + 1, int(wrong.sum()))
+        classes = parts[1].max() + 1
+        for at in (1, 3):
+            wrong = draw.random(len(parts[at])) < share
+            parts[at][wrong] = draw.integers(0, classes, int(wrong.sum()))
 
     return flip
 
@@ -209,10 +221,6 @@ def _poisoned(value: float) -> Callable[[list[np.ndarray]], None]:
         parts[0][7, 0] = value
 
     return poison
-
-
-def _wild_target(parts: list[np.ndarray]) -> None:
-    parts[1][3] = 1e30
 
 
 def _dead_units(session: Any) -> None:
@@ -252,6 +260,17 @@ def _slow(session: Any) -> None:
     source.batches = slowly
 
 
+def _short_schedule(session: Any) -> None:
+    """A rate that falls to a thousandth over the first third."""
+    plain = session._rate
+
+    def rate() -> float:
+        done = (session._epoch * session._steps + session._step) / (session._steps * session._job.plan.rounds)
+        return float(plain() * max(1e-3, 1 - 3 * done))
+
+    session._rate = rate
+
+
 def _net(**changes: JsonValue) -> dict[str, JsonValue]:
     return {**_NETWORK, **changes}
 
@@ -266,14 +285,14 @@ _BOOST = {"learning_rate": 0.1}
 def sick() -> list[Case]:
     """Trainings with one thing broken."""
     cases = [
-        Case(name=f"rate x1000: {d}", data=d, params=_net(learning_rate=3.0), expected=_RATE, healthy_as=f"mlp: {d}")
+        Case(name=f"rate x1000: {d}", data=d, params=_net(learning_rate=20.0), expected=_RATE, healthy_as=f"mlp: {d}")
         for d in ("breast_cancer", "digits", "diabetes", "wine")
     ]
     cases += [
         Case(
             name=f"rate /1000: {d}",
             data=d,
-            params=_net(learning_rate=3e-6),
+            params=_net(learning_rate=2e-5),
             rounds=40,
             expected=_SLOW,
             healthy_as=f"mlp: {d}",
@@ -305,34 +324,40 @@ def sick() -> list[Case]:
         Case(
             name="features not scaled",
             data="breast_cancer",
+            family="own",
             broken=_raw,
             expected=(*_RATE, "doctor.oscillation", "doctor.loss_spike", "doctor.exploding_gradients"),
         ),
         Case(
-            name="NaN in a row",
+            name="infinite value in a row",
             data="breast_cancer",
-            broken=_poisoned(np.nan),
+            family="own",
+            broken=_poisoned(np.inf),
             expected=("doctor.non_finite",),
-            healthy_as="mlp: breast_cancer",
+            healthy_as="own: breast_cancer",
         ),
         Case(
             name="1e30 in a row",
             data="digits",
+            family="own",
             broken=_poisoned(1e30),
             expected=("doctor.non_finite", "doctor.loss_exploding"),
-            healthy_as="mlp: digits",
+            healthy_as="own: digits",
         ),
         Case(
-            name="infinite value in a row",
-            data="wine",
-            broken=_poisoned(np.inf),
-            expected=("doctor.non_finite",),
-            healthy_as="mlp: wine",
+            name="-1e30 in a row",
+            data="diabetes",
+            family="own",
+            broken=_poisoned(-1e30),
+            expected=("doctor.non_finite", "doctor.loss_exploding"),
+            healthy_as="own: diabetes",
         ),
     ]
     leaks = ("doctor.too_good",)
     cases += [
-        Case(name="leaked target: mlp", data="breast_cancer", broken=_leaked, rounds=40, expected=leaks),
+        Case(
+            name="leaked target: network", data="breast_cancer", family="own", broken=_leaked, rounds=40, expected=leaks
+        ),
         Case(
             name="leaked target: lightgbm",
             data="breast_cancer",
@@ -360,6 +385,7 @@ def sick() -> list[Case]:
             name=f"half of the labels drawn: {d}",
             data=d,
             broken=_flipped(0.5),
+            params=_net(hidden_sizes=[128, 128]),
             rounds=50,
             patience=0,
             expected=(*_OVER, "doctor.miscalibrated"),
@@ -419,7 +445,7 @@ def sick() -> list[Case]:
         Case(
             name="patience of one",
             data="diabetes",
-            params=_net(learning_rate=0.0005, batch_size=8),
+            params=_net(learning_rate=0.005, batch_size=8),
             rounds=100,
             patience=1,
             expected=("doctor.stopped_too_early",),
@@ -427,10 +453,9 @@ def sick() -> list[Case]:
         Case(
             name="the schedule ends too soon",
             data="digits",
-            params=_net(learning_rate=0.0003),
-            recipe={"scheduler": {"name": "plateau", "patience": 1, "factor": 0.01}},
+            params=_net(learning_rate=0.001),
             rounds=30,
-            tamper=lambda session: setattr(session._plateau, "best", 1e-9),
+            tamper=_short_schedule,
             patience=0,
             expected=("doctor.schedule_too_short",),
         ),
@@ -443,7 +468,8 @@ def healthy() -> list[Case]:
     """Trainings as they should be."""
     sets = ("breast_cancer", "digits", "diabetes", "wine", "iris")
     cases = [Case(name=f"mlp: {d}", data=d, rounds=40) for d in sets]
-    cases += [Case(name=f"mlp, wider: {d}", data=d, params=_net(hidden_sizes=[128], learning_rate=0.001)) for d in sets]
+    cases += [Case(name=f"own: {d}", data=d, family="own") for d in sets[:3]]
+    cases += [Case(name=f"mlp, wider: {d}", data=d, params=_net(hidden_sizes=[128]), rounds=40) for d in sets]
     cases += [
         Case(
             name=f"mlp as the family has it: {d}",
@@ -462,8 +488,8 @@ def healthy() -> list[Case]:
         Case(
             name=f"sgd: {d}",
             data=d,
-            params=_net(learning_rate=0.02),
-            recipe={"optimizer": {"name": "sgd", "lr": 0.02, "momentum": 0.9}, "scheduler": {"name": "cosine"}},
+            params=_net(learning_rate=0.2),
+            recipe={"optimizer": {"name": "sgd", "lr": 0.2, "momentum": 0.9}, "scheduler": {"name": "cosine"}},
             rounds=30,
         )
         for d in ("breast_cancer", "digits", "wine")

@@ -10,9 +10,12 @@ def found(code: str, **evidence: object) -> Finding:
     return Finding(code=code, severity=Severity.ERROR, where="fit", what="it broke", evidence=evidence)  # type: ignore[arg-type]
 
 
-def test_a_rate_that_destroys_an_untrained_model_falls_by_ten_and_training_begins_again() -> None:
-    remedy = choose([found("doctor.loss_exploding")], Policy(), able=ABLE)
-    assert remedy == Remedy(symptom="doctor.loss_exploding", action="learning_rate", values={"factor": 0.1}, back=True)
+def test_a_rate_that_destroys_an_untrained_model_is_measured_then_lowered_from_the_beginning() -> None:
+    first = choose([found("doctor.loss_exploding")], Policy(), able=ABLE)
+    assert first == Remedy(symptom="doctor.loss_exploding", action="learning_rate", values={"measure": True}, back=True)
+    second = choose([found("doctor.loss_exploding")], Policy(), able=ABLE, done=[first])
+    assert second is not None
+    assert (second.values, second.back) == ({"factor": 0.1}, True)
 
 
 def test_a_rate_that_carried_a_training_is_halved() -> None:

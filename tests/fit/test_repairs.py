@@ -71,7 +71,7 @@ class Patient:
         return [event.body for event in self.events if isinstance(event.body, kind)]
 
 
-HOT, COLD, POISONED = "rate x1000: wine", "rate /1000: wine", "NaN in a row"
+HOT, COLD, POISONED = "rate x1000: wine", "rate /1000: wine", "infinite value in a row"
 
 
 def test_a_rate_that_explodes_is_lowered_from_the_beginning_until_it_trains(tmp_path: Path) -> None:
@@ -84,7 +84,8 @@ def test_a_rate_that_explodes_is_lowered_from_the_beginning_until_it_trains(tmp_
     assert len(patient.bodies(Repaired)) == len(fitted.repairs)
     first = fitted.repairs[0]
     assert (first.rounds, first.back, first.after["rounds"]) == (1, True, 0)
-    assert first.after["learning_rate"] == pytest.approx(0.3)
+    assert first.values == {"measure": True}
+    assert first.after["learning_rate"] < 0.3  # type: ignore[operator]
     assert fitted.progress.best_value is not None
     assert fitted.progress.best_value < 0.3
     assert history_of(patient.events).of("train_loss").values[0] < 3
@@ -136,7 +137,7 @@ def test_a_rate_under_which_nothing_moves_is_raised(tmp_path: Path) -> None:
     patient = Patient(COLD, tmp_path)
     fitted = patient.train()
     assert fitted.repairs
-    assert all(one.values == {"factor": 10.0} and not one.back for one in fitted.repairs)
+    assert (fitted.repairs[0].values, fitted.repairs[0].back) == ({"measure": True}, True)
     assert fitted.progress.best_value is not None
     assert fitted.progress.best_value < 0.7
 
@@ -146,7 +147,7 @@ def test_suggest_says_the_change_and_makes_none(tmp_path: Path) -> None:
     fitted = patient.train(Policy(mode="suggest"))
     assert fitted.repairs == ()
     (said,) = [f for f in fitted.findings if f.code == "doctor.repair_suggested"]
-    assert "training.optimizer.lr: 0.3" in said.fix
+    assert "training.optimizer.lr: auto" in said.fix
 
 
 def test_without_repairs_a_value_that_is_not_finite_is_the_end(tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def _go_back_to(run: Path, stage: str, written: Json) -> None:
     (run / "run.json").write_text(json.dumps({**written, **left}))
     for name in ("model", "predictions", "handoff", "plots"):
         shutil.rmtree(run / name)
-    for name in ("report.md", "model_card.md"):
+    for name in ("report.md", "report.html", "model_card.md"):
         (run / name).unlink()
 
 

@@ -15,6 +15,7 @@ from trainwright.core import registry
 KEYS = ["status", "run", "metrics", "primary", "best_params", "findings", "artifacts", "seconds"]
 FILES = (
     "spec.yaml", "resolved.yaml", "run.json", "environment.json", "checks.json", "training_log.jsonl", "report.md",
+    "report.html",
     "model_card.md", "handoff/manifest.json", "handoff/prompt.md", "data/fingerprint.json", "data/schema.json",
     "data/split.parquet", "model/native/hashes.json", "plots/baselines.png", "predictions/train.parquet",
     "predictions/val.parquet", "predictions/test.parquet",
@@ -228,7 +229,7 @@ def test_documents_can_be_written_again_from_the_folder_alone(project: Project, 
     copy = tmp_path / "copy"
     shutil.copytree(project.only_run(), copy)
     before = (copy / "report.md").read_text()
-    for name in ("report.md", "model_card.md", "handoff/manifest.json"):
+    for name in ("report.md", "report.html", "model_card.md", "handoff/manifest.json"):
         (copy / name).unlink()
     assert project("report", copy, "--json").returncode == 0
     again = (copy / "report.md").read_text()

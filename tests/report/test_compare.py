@@ -4,7 +4,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.report.folder import edit
+from trainwright.apps.cli import run as run_command
 from trainwright.report.compare import compare
 from trainwright.report.facts import gather
 
@@ -47,3 +50,16 @@ def test_other_data_splits_and_metrics_are_warned_of(copied: Callable[[str], Pat
     assert mixed.best is None
     assert "metrics differ" in mixed.warnings[0]
     assert "**Beware**" in mixed.markdown()
+
+
+def test_the_command_writes_the_page_where_it_is_told(
+    copied: Callable[[str], Path], originals: dict[str, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other, target = copied("binary"), tmp_path / "both.html"
+    assert run_command(["compare", str(originals["binary"]), str(other), "--html", str(target), "--json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert told["html"] == str(target)
+    assert "curve" not in told["runs"][0]
+    assert "2 runs side by side" in target.read_text()
+    assert run_command(["compare", str(originals["binary"]), str(other)]) == 0
+    assert "both.html" not in capfd.readouterr().out

@@ -87,8 +87,7 @@ def test_rough_and_unfinished_curves_are_told_apart(copied: Callable[[str], Path
 
 
 def test_baselines_are_ranked_by_the_metrics_direction(originals: dict[str, Path]) -> None:
-    table = tables.baselines_table(gather(originals["regression"])).splitlines()
-    scores = [float(line.split("|")[3]) for line in table[2:]]
+    scores = [float(row[2]) for row in tables.baselines_table(gather(originals["regression"])).rows]
     assert scores == sorted(scores)
 
 

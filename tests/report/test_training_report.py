@@ -241,3 +241,32 @@ def test_each_number_names_its_file(originals: dict[str, Path]) -> None:
     assert facts.source("checks") == "checks.json"
     with pytest.raises(KeyError):
         facts.source("hearsay")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_hub_reads_the_card_and_finds_the_scores_of_held_out_rows(copied: Callable[[str], Path], task: str) -> None:
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    run = copied(task)
+    edit(run / "run.json", lambda r: r.update(name="yes: no #1") or r["metrics"]["test"].update(mae=1e-05, mape="inf"))
+    card = hub.ModelCard(model_card.render(gather(run)))
+    record = json.loads((run / "run.json").read_text())
+    found = {(r.dataset_split, r.metric_type): r.metric_value for r in card.data.eval_results}
+    wanted = {
+        (split, name): value
+        for part, split in (("test", "test"), ("val", "validation"))
+        for name, value in record["metrics"][part].items()
+        if value != "inf"
+    }
+    assert found == wanted
+    assert card.data.model_name == "yes: no #1"
+    assert card.data.library_name == "sklearn"
+    assert card.data.pipeline_tag == f"tabular-{'regression' if task == 'regression' else 'classification'}"
+    assert card.text.lstrip().startswith("# Model card:")
+
+
+def test_a_card_without_scores_has_no_model_index(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"format": 1, "status": "failed", "name": "x"}')
+    card = model_card.render(gather(tmp_path))
+    assert card.startswith("---\nlibrary_name: unknown\n")
+    assert "model-index" not in card
+    assert "The run is failed: no model was delivered." in card

@@ -32,13 +32,22 @@ def report_command(run: RunPath, json: JsonFlag = False) -> Answer:
 
 def compare_command(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Two or more run folders.")],
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the comparison as one HTML page, too.")
+    ] = None,
     json: JsonFlag = False,
 ) -> Answer:
     """Put runs side by side: scores, parameters, data, findings."""
     from trainwright import pipeline
 
-    result = pipeline.compare(runs)
-    return Answer(value=result.to_json(), render=lambda screen: screen.raw(result.markdown().rstrip("\n") + "\n"))
+    result = pipeline.compare(runs, html=html)
+
+    def render(screen: Screen) -> None:
+        screen.raw(result.markdown().rstrip("\n") + "\n")
+        if html is not None:
+            screen.say(("✓ ", "green"), str(html))
+
+    return Answer(value={**result.to_json(), "html": None if html is None else str(html)}, render=render)
 
 
 def runs_command(
@@ -74,6 +83,12 @@ def _row(run: RunResult) -> Mapping[str, JsonValue]:
 
 COMMANDS = (
     (report_command, examples("trainwright report runs/churn-20261123-0712-a1b2")),
-    (compare_command, examples("trainwright compare runs/churn-20261123-0712-a1b2 runs/churn-20261123-0730-c3d4")),
+    (
+        compare_command,
+        examples(
+            "trainwright compare runs/churn-20261123-0712-a1b2 runs/churn-20261123-0730-c3d4",
+            "trainwright compare runs/churn-* --html compare.html",
+        ),
+    ),
     (runs_command, examples("trainwright runs", "trainwright runs experiments/may --json")),
 )

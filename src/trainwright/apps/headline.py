@@ -32,7 +32,7 @@ def render(result: RunResult, screen: Screen) -> None:
         screen.say((_counted(result), "bold"))
         say_findings(screen, result.findings, limit=_FINDINGS_SHOWN)
     screen.say()
-    for name in ("report", "model_card", "handoff", "model"):
+    for name in ("report", "report_html", "model_card", "handoff", "model"):
         if name in result.artifacts:
             screen.say((f"  {name.replace('_', ' '):<12}", "dim"), str(result.run / result.artifacts[name]))
     screen.say((f"  {'next':<12}", "dim"), *_next(result))

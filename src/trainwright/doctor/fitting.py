@@ -9,8 +9,8 @@ from trainwright.doctor.losses import finite_points
 # Assumptions, measured with benchmarks/clinic.py as those of `losses`. Losses are compared in units of the loss of the
 # best constant prediction, so that they mean the same for every task.
 _GAP = 0.35  # validation above training, at the round that was kept
-_LOST = 0.35  # of what validation had gained at its best, lost again by the end
-_BY_HEART = 0.6  # training loss below this share of the constant's ...
+_LOST = 0.5  # of what validation had gained at its best, lost again by the end
+_BY_HEART = 0.9  # training loss below this share of the constant's ...
 _NOTHING = 0.97  # ... while validation never gets below this
 _UNDERFIT = 0.9  # even the training loss stays above this share of the constant's
 _TOO_GOOD = 0.002
@@ -18,12 +18,13 @@ _STILL_GAINING = 0.02  # share of the whole improvement in the last tenth (twice
 _FEW_UNITS = 5
 _COOLED = 0.05  # of the highest rate
 _FLAT = 0.01
+_FALLING = 0.05  # of all that was gained came in the last third before the rate was gone
 _SHORT_PATIENCE = 0.1  # of the limit of rounds
 
 
 def overfitting(history: History) -> Finding | None:
     """Validation far above training at the kept round, or getting worse after its best while training gets better."""
-    loss = _ended(history)
+    loss = _ended(history, known=False)
     if loss is None:
         return None
     kept = loss.kept
@@ -137,7 +138,8 @@ def rounds_too_few(history: History) -> Finding | None:
 
 def stopped_too_early(history: History) -> Finding | None:
     """Early stopping ended a training whose loss was still falling underneath its noise."""
-    points, train = finite_points(history.of("val_loss")), finite_points(history.of("train_loss"))
+    points, train = finite_points(history.of("val_loss")), finite_points(history.of("objective"))
+    train = train or finite_points(history.of("train_loss"))
     patience, limit = history.number("patience"), history.number("rounds_limit")
     if history.text("reason") != "early_stopping" or not patience or not limit or len(points) < 2 or len(train) < 2:
         return None
@@ -160,24 +162,28 @@ def stopped_too_early(history: History) -> Finding | None:
 
 def schedule_too_short(history: History) -> Finding | None:
     """The rate fell to nothing long before the end, while the loss was still falling."""
-    rates, points = history.of("learning_rate"), finite_points(history.of("train_loss"))
+    rates, points = history.of("learning_rate"), finite_points(history.of("val_loss"))
     if not history.text("reason") or len(rates.values) < 2 * _FEW_UNITS or len(points) < _FEW_UNITS:
         return None
     peak = max(rates.values)
-    cold = next((s for s, r in zip(rates.steps, rates.values, strict=True) if 0 < r < _COOLED * peak), None)
+    warm = max(s for s, r in zip(rates.steps, rates.values, strict=True) if r >= _COOLED * peak)
+    cold = next((s for s in rates.steps if s > warm), None)  # it stays low from here on: schedules go in waves, too
     if cold is None or cold > 0.6 * rates.steps[-1] or cold > points[-1][0]:
         return None
-    start = max(points[0][1], history.number("constant_loss", "train") or points[0][1])
+    start = points[0][1]
     then = min((v for s, v in points if s <= cold), default=start)
     earlier = min((v for s, v in points if s <= 0.7 * cold), default=start)
     after = min(v for _, v in points)
-    if earlier - then < 0.02 * start or then - after > 0.5 * (earlier - then) * (rates.steps[-1] - cold) / cold:
+    if (
+        earlier - then < _FALLING * (start - then)
+        or then - after > 0.5 * (earlier - then) * (rates.steps[-1] - cold) / cold
+    ):
         return None
     return _finding(
         history,
         "doctor.schedule_too_short",
         f"the learning rate fell below {_COOLED:.0%} of its highest value at {cold:g} of {rates.steps[-1]:g}, when the "
-        "training loss was still falling",
+        "loss was still falling",
         "A schedule that ends, or a plateau rule that cuts, too soon: the rounds after it teach nothing",
         "Give the schedule the length of the training, or raise training.scheduler.patience",
         {"cold_at": cold, "rounds": rates.steps[-1]},
@@ -227,9 +233,12 @@ def no_split(history: History) -> Finding | None:
 class _Losses:
     """The loss of both parts of an ended training."""
 
-    def __init__(self, history: History, constant: float, constant_val: float) -> None:
-        self.constant, self.constant_val = constant, constant_val
+    def __init__(self, history: History) -> None:
         self.train, self.val = finite_points(history.of("train_loss")), finite_points(history.of("val_loss"))
+        known = [history.number("constant_loss", part) for part in ("train", "val")]
+        self.known = all(known)
+        self.constant = known[0] or max(value for _, value in self.train[:1])
+        self.constant_val = known[1] or max(value for _, value in self.val[:1])
         self.best_step, self.best = min(self.val, key=lambda point: point[1])
         self.lowest_train = min(value for _, value in self.train)
         kept = history.number("selected")
@@ -242,12 +251,13 @@ class _Losses:
         return min(self.train, key=lambda point: abs(point[0] - step))[1]
 
 
-def _ended(history: History) -> _Losses | None:
-    constant, constant_val = history.number("constant_loss", "train"), history.number("constant_loss", "val")
+def _ended(history: History, *, known: bool = True) -> _Losses | None:
+    """The losses of a training that has ended; where that of a constant is not ``known``, the first stands for it."""
     both = finite_points(history.of("train_loss")) and finite_points(history.of("val_loss"))
-    if not both or not history.text("reason") or not constant or not constant_val:
+    if not both or not history.text("reason"):
         return None
-    return _Losses(history, constant, constant_val)
+    losses = _Losses(history)
+    return losses if losses.known or (not known and losses.constant > 0 and losses.constant_val > 0) else None
 
 
 def _finding(

@@ -9,6 +9,8 @@ name                       values
 ``val_loss``               the same loss on validation rows
 ``train.<metric>``         a metric on training rows; the name tells its direction, see `higher_is_better`
 ``val.<metric>``           the same on validation rows
+``engine.val_loss``        the engine's own, in its own scale (``engine.train_loss`` alike); stands for ``val_loss``
+                           where nothing is evaluated
 ``learning_rate``          the rate of the last step of a unit
 ``gradient_norm``          length of the whole gradient before clipping, mean over the steps of a unit
 ``skipped_steps``          steps of a unit that were left out because they were not finite
@@ -35,7 +37,7 @@ Facts that symptoms know: ``stage``, ``engine``, ``family``, ``task``, ``unit``,
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from trainwright.core.events import Evaluated, Event, Finished, Repaired, Started, Trained
 from trainwright.core.jsonable import JsonValue
@@ -43,6 +45,8 @@ from trainwright.core.metrics.definitions import BY_NAME
 
 _LOSSES = ("log_loss", "rmse", "nats_per_character")  # of our own evaluations: the loss of each kind of task
 _RENAMED = {"loss": "objective", "grad_norm": "gradient_norm", "lr": "learning_rate"}
+_OWN_SCALE = {"train_loss": "engine.train_loss", "val_loss": "engine.val_loss"}
+"""An engine's own losses may be in another scale (a squared error) than those that are evaluated."""
 _RISING = ("acc", "auc", "f1", "r2", "score", "precision", "recall", "map", "iou", "dice", "bleu", "rouge", "mcc")
 
 
@@ -107,10 +111,10 @@ def history_of(events: Iterable[Event | Mapping[str, JsonValue]], stage: str = "
 
 
 class Growing:
-    """A history that takes in one event after the other."""
+    """A history that takes in one event after the other; ``only`` are the beginnings of the names it keeps."""
 
-    def __init__(self, stage: str) -> None:
-        self._stage, self._inside = stage, False
+    def __init__(self, stage: str, *, only: tuple[str, ...] = ("",)) -> None:
+        self._stage, self._inside, self._only = stage, False, only
         self._points: dict[str, dict[float, float]] = {}
         self._facts: dict[str, JsonValue] = {}
 
@@ -138,9 +142,11 @@ class Growing:
             self._inside = False
 
     def event(self, event: Event) -> None:
-        """Take in an event of this process."""
-        if isinstance(event.body, Started | Trained | Evaluated | Repaired | Finished):
-            self.see(event.to_json())
+        """Take in an event of this process, without the way through JSON."""
+        body = event.body
+        if isinstance(body, Started | Trained | Evaluated | Repaired | Finished):
+            values = {one.name: getattr(body, one.name) for one in fields(body)}
+            self.see({"event": type(body).__name__.lower(), "step": event.step, **values})
 
     def trained(self, step: float, event: Mapping[str, JsonValue]) -> None:
         """Numbers of a unit."""
@@ -148,11 +154,11 @@ class Growing:
         at = step + inside / (inside + 1)
         self._put("unit_seconds", at, event.get("seconds"))
         for name, value in _mapping(event.get("values")).items():
-            self._put(_RENAMED.get(name, name), at, value)
+            self._put(_RENAMED.get(name, _OWN_SCALE.get(name, name)), at, value)
         for name, values in _mapping(event.get("curves")).items():
             if isinstance(values, list | tuple):
                 for offset, value in enumerate(reversed(values)):
-                    self._put(name, step - offset, value)
+                    self._put(_OWN_SCALE.get(name, name), step - offset, value)
         for layer, numbers in _mapping(event.get("statistics")).items():
             for name, value in _mapping(numbers).items():
                 self._put(f"layer.{layer}.{name}", at, value)
@@ -176,10 +182,13 @@ class Growing:
         for name, points in self._points.items():
             steps = tuple(sorted(points))
             series[name] = Series(steps, tuple(points[step] for step in steps))
+        for name, own in _OWN_SCALE.items():
+            if name not in series and own in series:
+                series[name] = series[own]
         return History(series, dict(self._facts))
 
     def _put(self, name: str, at: float, value: object) -> None:
-        number = _number(value)
+        number = _number(value) if name.startswith(self._only) else None
         if number is not None:
             self._points.setdefault(name, {})[at] = number
 

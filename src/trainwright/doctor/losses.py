@@ -10,11 +10,13 @@ from trainwright.doctor.history import History, Series
 # Every number below is an assumption that benchmarks/clinic.py was the measure of: chosen on one half of its runs,
 # reported on the other.
 _EXPLODED = 3.0  # times the loss of the best constant prediction
+_FAR = 10.0  # times that of the best constant, where the steps of a whole unit are averaged with the first ones
 _FELL_OFF = 10.0  # times its own lowest value, where no constant is known
 _SPIKE = 4.0  # times the median of the units before
 _BEFORE = 5  # units a spike is compared with
 _STUCK_UNITS = 5  # evaluations before a training may be called stuck
 _STUCK_GAIN = 0.02  # of the constant's loss: less than this is no progress
+_DESCENT = 0.1  # of the first value: an objective that fell as much is on its way
 _SLOW_UPDATE, _WILD_UPDATE = 1e-4, 0.1
 """A step that changes the weights by less than a ten-thousandth, or by more than a tenth, of their length. A
 thousandth is the usual advice (Karpathy, "A Recipe for Training Neural Networks" and cs231n's notes)."""
@@ -43,6 +45,9 @@ def non_finite(history: History) -> Finding | None:
 
 def exploding(history: History) -> Finding | None:
     """A training loss far above that of the best constant prediction, or far above its own lowest value."""
+    far = _far_from_start(history)
+    if far is not None:
+        return far
     constant = history.number("constant_loss", "train")
     name = "train_loss" if constant and history.of("train_loss").values else "objective"
     series, lowest = history.of(name), math.inf
@@ -60,6 +65,24 @@ def exploding(history: History) -> Finding | None:
                 evidence={"step": step, "value": value, "constant": constant, "lowest": _or_none(lowest)},
             )
         lowest = min(lowest, value)
+    return None
+
+
+def _far_from_start(history: History) -> Finding | None:
+    """The mean loss of a whole unit far above a constant's, in the optimiser's own scale."""
+    constant = history.number("constant_loss", "objective")
+    for step, value in finite_points(history.of("objective")):
+        if constant and value > _FAR * constant:
+            return Finding(
+                code="doctor.loss_exploding",
+                severity=Severity.ERROR,
+                where=history.text("stage"),
+                what=f"the training loss is {value:.4g} at {_at(history, step)}, against {constant:.4g} for the best "
+                "constant",
+                why="Steps are so long that they lead away from the minimum: the learning rate is too high",
+                fix="Lower the learning rate, or set training.clip_norm",
+                evidence={"step": step, "value": value, "constant": constant},
+            )
     return None
 
 
@@ -88,7 +111,7 @@ def stuck(history: History) -> Finding | None:
     if not constant or len(points) < 2 or points[-1][0] - points[0][0] < _STUCK_UNITS - 1:
         return None
     lowest = min(value for _, value in points)
-    if lowest < (1 - _STUCK_GAIN) * constant or lowest > _EXPLODED * constant:
+    if lowest < (1 - _STUCK_GAIN) * constant or lowest > _EXPLODED * constant or _descends(history):
         return None
     layers = history.layers("update_ratio").values()
     if any(len(series.values) < 2 for series in layers):
@@ -105,6 +128,12 @@ def stuck(history: History) -> Finding | None:
         fix=fix,
         evidence={"step": points[-1][0], "lowest": lowest, "constant": constant, "update_ratio": update},
     )
+
+
+def _descends(history: History) -> bool:
+    """Whether the optimiser's own loss falls, which shows earlier than a loss that is looked at now and then."""
+    values = [value for _, value in finite_points(history.of("objective"))]
+    return len(values) > 1 and values[-1] < (1 - _DESCENT) * values[0]
 
 
 def _why_stuck(update: float | None) -> tuple[str, str, str]:

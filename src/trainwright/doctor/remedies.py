@@ -10,12 +10,13 @@ from trainwright.core.jsonable import JsonValue
 Mode: TypeAlias = Literal["auto", "suggest", "off"]
 
 LOWER = 0.1
-"""What a rate is multiplied with that destroyed a model before it had learned anything: such rates are off by powers of
-ten (assumption)."""
+"""What a rate is multiplied with that destroyed a model before it had learned anything, after a range test has not
+helped: such rates are off by powers of ten (assumption)."""
 EASE = 0.5  # the same for a rate that carried a training for a while (assumption)
 RAISE = 10.0
-"""What a rate is multiplied with under which nothing moves. Its sign is an update of less than a tenth of the usual
-one (`trainwright.doctor.losses`), so the raised rate is the usual one at most."""
+"""What a rate is multiplied with under which nothing moves, after a range test. Its sign is an update of less than a
+tenth of the usual one (`trainwright.doctor.losses`), so the raised rate is the usual one at most."""
+_TOO_FAST = ("doctor.non_finite", "doctor.loss_exploding", "doctor.rate_too_high")
 _FEW = 0.1  # of the rows looked at: where more are broken, the weights are the likelier cause (assumption)
 
 
@@ -83,16 +84,21 @@ def _for(finding: Finding, policy: Policy, done: Sequence[Remedy], *, learned: b
         remedy = Remedy(symptom=code, action="skip_rows", values={"rows": rows}, back=bool(evidence.get("spoiled")))
         if _allowed(remedy, policy, done):
             return remedy
-    if code in ("doctor.non_finite", "doctor.loss_exploding", "doctor.rate_too_high"):
-        factor = EASE if learned else LOWER
-        return Remedy(symptom=code, action="learning_rate", values={"factor": factor}, back=True)
-    lowered = any(d.action == "learning_rate" and _factor(d) < 1 for d in done)
-    if code == "doctor.rate_too_low" and not lowered:
-        return Remedy(symptom=code, action="learning_rate", values={"factor": RAISE})
+    if code in _TOO_FAST:
+        values: Mapping[str, JsonValue] = {"factor": EASE} if learned else _rate(LOWER, done)
+        return Remedy(symptom=code, action="learning_rate", values=values, back=True)
+    lowered = any(d.action == "learning_rate" and d.symptom in _TOO_FAST for d in done)
+    if code == "doctor.rate_too_low" and not lowered:  # nothing is lost by going back: nothing was learned
+        return Remedy(symptom=code, action="learning_rate", values=_rate(RAISE, done), back=True)
     usual = evidence.get("usual")
     if code == "doctor.exploding_gradients" and isinstance(usual, int | float) and usual > 0:
         return Remedy(symptom=code, action="clip_norm", values={"norm": float(usual)})
     return None
+
+
+def _rate(factor: float, done: Sequence[Remedy]) -> Mapping[str, JsonValue]:
+    """A range test on the first batches says what the rate should be; where it was done already, a factor."""
+    return {"factor": factor} if any(d.values.get("measure") for d in done) else {"measure": True}
 
 
 def _suspects(evidence: Mapping[str, JsonValue]) -> list[JsonValue]:
@@ -124,7 +130,9 @@ def _factor(remedy: Remedy) -> float:
 
 def suggestion(remedy: Remedy, *, rate: float | None, path: str) -> Finding:
     """What somebody would write into the spec in place of the repair; ``path`` is where the rate stands there."""
-    if remedy.action == "learning_rate" and rate is not None:
+    if remedy.values.get("measure"):
+        change = f"{path}: auto" if path.startswith("training.") else f"{path}: 0.05, or another that is usual"
+    elif remedy.action == "learning_rate" and rate is not None:
         change = f"{path}: {rate * _factor(remedy):g}"
     elif remedy.action == "clip_norm":
         change = f"training.clip_norm: {remedy.values['norm']:.4g}"
@@ -152,6 +160,8 @@ def repaired(finding: Finding, remedy: Remedy) -> Finding:
 def words(remedy: Remedy) -> str:
     """A remedy for people."""
     back = "going back and " if remedy.back else ""
+    if remedy.values.get("measure"):
+        return f"{back}measuring the learning rate on the first batches"
     if remedy.action == "learning_rate":
         return f"{back}multiplying the learning rate by {_factor(remedy):g}"
     if remedy.action == "clip_norm":

@@ -17,15 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainwright.core.errors import ArtifactRefused, TrainingFailed
-from trainwright.core.events import Evaluated, Event, Finished, Started, Trained
+from trainwright.core.events import Evaluated, Finished, Started, Trained
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.core.metrics import Metric
-from trainwright.doctor.examine import examine
-from trainwright.doctor.history import Growing
 from trainwright.doctor.remedies import Policy
 from trainwright.doctor.symptoms import Waits, non_finite, starved
 from trainwright.engines.contract import Job, Session, Unit, findings_of
+from trainwright.fit.chart import Chart
 from trainwright.fit.judge import Judge
 from trainwright.fit.progress import Applied, Progress, progress_from, with_outcome
 from trainwright.fit.recorder import Recorder
@@ -121,9 +120,9 @@ def fit(
         session.restore(resume_from.engine_folder)
         progress = progress_from(resume_from.state)
     judge = Judge(session, job, (rules.watch, rules.primary), signs=rules.repairs is not None)
-    judge.leave_out([int(str(row)) for one in progress.repairs for row in _rows(one)])
-    chart = _Chart(stage) if rules.repairs is not None else None
-    recorder = _heard(recorder, chart, past)
+    judge.leave_out([row for one in progress.repairs for row in one.rows])
+    chart = Chart(stage, past) if rules.repairs is not None else None
+    recorder = recorder if chart is None else replace(recorder, listeners=(*recorder.listeners, chart))
     recorder.emit(progress.rounds, Started(stage=stage, facts={**_facts(job, rules), **judge.constants()}))
     saver = Saver(session, checkpoints, recorder, keep=rules.keep_checkpoints)
     repairing = None
@@ -161,6 +160,12 @@ def fit(
         loop.hear(progress.rounds)
     finally:
         saver.close()
+    return _selected(loop, progress, chart, checkpoints)
+
+
+def _selected(loop: "_Loop", progress: Progress, chart: Chart | None, checkpoints: Path) -> Fitted:
+    """The end: the session at its selected round, and what the doctor says of the whole training."""
+    session, rules, recorder = loop.session, loop.rules, loop.recorder
     choose = bool(rules.patience) and progress.best_value is not None
     if choose and not session.keeps_every_round and not progress.is_best:
         progress = _back_at_best(session, checkpoints, progress)
@@ -168,10 +173,10 @@ def fit(
     facts: dict[str, JsonValue] = {"rounds": progress.rounds, "selected": selected}
     if progress.step:
         facts |= {"step": progress.step, "selected_step": progress.best_step if choose else progress.step}
-    finished = Finished(stage=stage, reason=progress.reason, facts=facts)
+    finished = Finished(stage=loop.stage, reason=progress.reason, facts=facts)
     if chart is not None:
         treated = {one.symptom for one in progress.repairs}
-        loop.tell([f for f in chart.whole_with(finished) if f.code not in treated], progress.rounds)
+        loop.tell([f for f in chart.verdict(finished) if f.code not in treated], progress.rounds)
     recorder.emit(progress.rounds, finished)
     return Fitted(
         session=session,
@@ -180,43 +185,6 @@ def fit(
         findings=tuple(loop.told),
         repairs=with_outcome(progress.repairs, trained=progress.best_value is not None),
     )
-
-
-class _Chart:
-    """What the doctor knows: the whole training, and what happened since the last repair."""
-
-    def __init__(self, stage: str) -> None:
-        self.whole, self.since = Growing(stage), Growing(stage)
-
-    def __call__(self, event: Event) -> None:
-        self.whole.event(event)
-        self.since.event(event)
-
-    def take_in(self, line: Mapping[str, JsonValue]) -> None:
-        """A line of the log, of before a resume."""
-        self.whole.see(line)
-        self.since.see(line)
-        if line.get("event") == "repaired":
-            self.since.forget()
-
-    def whole_with(self, finished: Finished) -> list[Finding]:
-        """The symptoms of the whole training, ended so."""
-        self.whole.event(Event(0, 0.0, finished))
-        return examine(self.whole.history())
-
-
-def _heard(recorder: Recorder, chart: _Chart | None, past: Iterable[Mapping[str, JsonValue]]) -> Recorder:
-    """The recorder with the doctor among its listeners."""
-    if chart is None:
-        return recorder
-    for line in past:
-        chart.take_in(line)
-    return replace(recorder, listeners=(*recorder.listeners, chart))
-
-
-def _rows(one: Applied) -> Sequence[JsonValue]:
-    rows = one.values.get("rows")
-    return rows if isinstance(rows, list | tuple) else ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -254,6 +222,8 @@ class _Loop:
             self.saver.look()
             self._listen(unit)
             progress = replace(progress, rounds=unit.rounds, step=unit.step, units=progress.units + 1)
+            if self.repairing is not None:
+                progress = self.repairing.filled(progress)
             progress, back = self._looked_at(progress, unit)
             if back:
                 self._saved_after_repair(progress)

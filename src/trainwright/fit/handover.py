@@ -15,6 +15,7 @@ from trainwright.core.metrics import find
 from trainwright.core.plan import ModelPlan
 from trainwright.core.seeds import Seeds
 from trainwright.core.tasks import Task
+from trainwright.doctor.remedies import Planned, Policy
 from trainwright.engines.contract import Job, Table
 from trainwright.fit.driver import Rules
 from trainwright.run.files import read_json, write_json
@@ -87,6 +88,7 @@ def write_order(run: Path, order: Order) -> None:
         "deadline_s": rules.deadline_s,
         "checkpoint_every_s": rules.checkpoint_every_s,
         "keep_checkpoints": rules.keep_checkpoints,
+        "repairs": rules.repairs,
     }
     write_json(
         folder / "order.json",
@@ -123,8 +125,16 @@ def read_order(run: Path) -> Order:
         deadline_s=told["deadline_s"],
         checkpoint_every_s=told["checkpoint_every_s"],
         keep_checkpoints=told["keep_checkpoints"],
+        repairs=_policy(told["repairs"]),
     )
     return Order(job=job, rules=rules, strategy=document["strategy"], started_s=document["started_s"])
+
+
+def _policy(told: Mapping[str, Any] | None) -> Policy | None:
+    """What the doctor may do, read back."""
+    if told is None:
+        return None
+    return Policy(**{**told, "repeat": tuple(Planned(**one) for one in told["repeat"])})
 
 
 def write_outcome(run: Path, findings: tuple[Finding, ...], error: TrainwrightError | None) -> None:

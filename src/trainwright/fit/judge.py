@@ -1,7 +1,7 @@
 """The metrics that the driver watches: on all validation rows, and on some training rows for the curve beside them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -102,10 +102,13 @@ class Judge:
 
     def constants(self) -> "dict[str, JsonValue]":
         """Facts for the doctor: the loss of the best constant on each part, the share of the largest class."""
-        if not self._signs or self._job.task is Task.LANGUAGE:
+        if self._job.task is Task.LANGUAGE:
             return {}
         parts = {"train": self._job.train.y} | ({"val": self._job.val.y} if self._job.val else {})
         losses: dict[str, JsonValue] = {name: _constant_loss(y, self._job.num_classes) for name, y in parts.items()}
+        recipe = self._job.plan.options.get("recipe")
+        if isinstance(recipe, Mapping) and recipe.get("loss") != "poisson":
+            losses["objective"] = losses["train"] if self._job.task.is_classification else 1.0  # scaled targets
         facts: dict[str, JsonValue] = {"task": self._job.task.value, "constant_loss": losses}
         if self._job.val and self._job.task.is_classification:
             facts["true_top_class_share"] = _top_share(self._job.val.y, self._job.num_classes)
@@ -137,7 +140,7 @@ def _constant_loss(y: "np.ndarray", num_classes: int) -> float:
     import numpy as np
 
     if not num_classes:
-        return float(y.std())
+        return float(y[np.isfinite(y)].std())
     shares = np.bincount(y, minlength=num_classes) / max(1, len(y))
     shares = shares[shares > 0]
     return float(-(shares * np.log(shares)).sum())

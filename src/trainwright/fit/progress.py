@@ -29,6 +29,12 @@ class Applied:
     helped: bool | None = None
 
     @property
+    def rows(self) -> tuple[int, ...]:
+        """The training rows it left out."""
+        rows = self.values.get("rows")
+        return tuple(int(str(row)) for row in rows) if isinstance(rows, list | tuple) else ()
+
+    @property
     def remedy(self) -> Remedy:
         """What was done."""
         return Remedy(symptom=self.symptom, action=self.action, values=self.values, back=self.back)

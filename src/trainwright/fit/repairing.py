@@ -60,6 +60,16 @@ class Repairing:
         symptoms = (losses.exploding, losses.stuck, layers.exploding_gradients)
         return self.treat([f for symptom in symptoms if (f := symptom(history)) is not None], progress)
 
+    def filled(self, progress: Progress) -> Progress:
+        """After a unit: the rate that a repair had measured, in its entry."""
+        if not progress.repairs:
+            return progress
+        last, rate = progress.repairs[-1], self._rate()
+        if rate is None or last.after.get("learning_rate", rate) is not None:
+            return progress
+        filled = replace(last, after={**last.after, "learning_rate": rate})
+        return replace(progress, repairs=(*progress.repairs[:-1], filled))
+
     def broken(self, finding: Finding, progress: Progress) -> Treated | None:
         """What can be done about a value that is not finite; None: nothing."""
         if (again := self._repeated(progress)) is not None:

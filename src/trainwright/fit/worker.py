@@ -92,6 +92,7 @@ def _lead(run: Path, order: Order, session: "TorchSession", team: "Team") -> Non
                 resumable=True,
                 log_position=lambda: log.position,
                 resume_from=read_checkpoint(folder.checkpoints, "last"),
+                past=log.lines(),
             ).findings
             error = None
         except TrainwrightError as raised:

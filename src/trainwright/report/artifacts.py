@@ -28,6 +28,7 @@ _ROLES: tuple[tuple[str, str, str], ...] = (
     (r"plots/learning_curves\.png", "learning_curves", "Learning curves"),
     (r"plots/.*", "figure", "Figures of this report"),
     (r"report\.md", "report", "This report"),
+    (r"report\.html", "report_html", "This report as a page with charts"),
     (r"model_card\.md", "model_card", "Model card"),
     (r"handoff/best_params\.json", "best_hyperparameters", "Best hyperparameters"),
     (r"handoff/learning_curves\.csv", "learning_curves", "Learning curves as numbers"),
@@ -36,7 +37,7 @@ _ROLES: tuple[tuple[str, str, str], ...] = (
     (r"folds/.*", "fold_model", "Models of the folds"),
 )
 
-DOCUMENTS = ("plots", "report.md", "model_card.md", "handoff")
+DOCUMENTS = ("plots", "report.md", "report.html", "model_card.md", "handoff")
 """What is written together with the report, so that the report cannot know its size."""
 
 
@@ -71,7 +72,11 @@ def saved_files(files: Iterable[FileFact]) -> tuple[Saved, ...]:
     rows = sorted(sizes.items(), key=lambda item: (order.get(item[0][1], len(order)), item[0][0]))
     listed = [Saved(path=path, description=description, size=total) for (path, description), total in rows]
     documents = (("plots/", "Figures, learning curves among them"), ("report.md", "This report"))
-    more = (("model_card.md", "Model card"), ("handoff/", "Hand-off: prompt, manifest, sample rows"))
+    more = (
+        ("report.html", "This report as a page with charts"),
+        ("model_card.md", "Model card"),
+        ("handoff/", "Hand-off: prompt, manifest, sample rows"),
+    )
     return (*listed, *(Saved(path=path, description=text, size=None) for path, text in (*documents, *more)))
 
 

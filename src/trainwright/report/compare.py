@@ -5,15 +5,20 @@ from dataclasses import dataclass
 
 from trainwright.core.findings import Severity
 from trainwright.core.jsonable import JsonValue, to_json
+from trainwright.report.curves import Curve
 from trainwright.report.facts import Facts
-from trainwright.report.markdown import escape, table, yaml_value
+from trainwright.report.markdown import Table, escape, table, yaml_value
+from trainwright.report.observations import watched
 from trainwright.report.reading import mapping, text, whole
 from trainwright.report.words import amount, count, duration, metric_label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One run of a comparison; scores are of its primary metric, intervals (low, high)."""
+    """One run of a comparison; scores are of its primary metric, intervals (low, high).
+
+    ``curve`` is the validation curve that decided, where there is one; it is drawn, and not part of the JSON.
+    """
 
     run: str
     family: str
@@ -30,6 +35,7 @@ class Row:
     data: str
     warnings: int
     params: Mapping[str, JsonValue]
+    curve: Curve | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +54,7 @@ class Comparison:
         """What ``trainwright compare --json`` prints."""
         return {
             "status": "ok",
-            "runs": [to_json(row) for row in self.rows],
+            "runs": [_without_curve(row) for row in self.rows],
             "best": None if self.best is None else self.rows[self.best].run,
             "warnings": list(self.warnings),
             "differences": to_json(self.differences),
@@ -56,14 +62,15 @@ class Comparison:
 
     def markdown(self) -> str:
         """A table of the runs with the best in bold, what to beware of, and the parameters that differ."""
-        parts = [self._scores()]
+        parts = [str(self.scores())]
         if self.warnings:
             parts.append("\n".join(f"- **Beware**: {escape(w)}" for w in self.warnings))
         if self.differences:
-            parts.append(self._parameters())
+            parts.append(str(self.parameters()))
         return "\n\n".join(parts) + "\n"
 
-    def _scores(self) -> str:
+    def scores(self) -> Table:
+        """A line a run, the best in bold; cells are Markdown."""
         header = ["Run", "Family", "Metric", "Validation", "Test", "Gap", "Rounds", "Rows", "Time", "Warnings"]
         lines = []
         for number, row in enumerate(self.rows):
@@ -82,12 +89,19 @@ class Comparison:
             lines.append([f"**{c}**" for c in cells] if number == self.best else cells)
         return table(header, lines)
 
-    def _parameters(self) -> str:
+    def parameters(self) -> Table:
+        """A line a parameter that is not the same everywhere; cells are Markdown."""
         rows = [
             [escape(name), *("-" if v is None else escape(yaml_value(v)) for v in values)]
             for name, values in self.differences.items()
         ]
         return table(["Parameter", *(escape(row.run) for row in self.rows)], rows)
+
+
+def _without_curve(row: Row) -> JsonValue:
+    told = to_json(row)
+    assert isinstance(told, dict)
+    return {name: value for name, value in told.items() if name != "curve"}
 
 
 def compare(facts_list: Sequence[Facts]) -> Comparison:
@@ -116,6 +130,7 @@ def _row(facts: Facts) -> Row:
         data=text(mapping(facts.record.get("digests")).get("data")),
         warnings=sum(f.severity is not Severity.INFO for f in facts.findings),
         params=mapping(facts.record.get("best_params")) or mapping(facts.model.get("params")),
+        curve=watched(facts),
     )
 
 

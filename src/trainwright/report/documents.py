@@ -7,17 +7,18 @@ from trainwright.core.findings import Finding
 from trainwright.report import handoff, model_card, training_report
 from trainwright.report.facts import Facts, gather
 from trainwright.report.figures import draw
+from trainwright.report.page import document
 from trainwright.run.files import write_text
 
 RENDERED: dict[str, Callable[[Facts], str]] = {
     "report.md": training_report.render,
     "model_card.md": model_card.render,
 }
-"""Documents that are one text each: file name -> renderer. An HTML report is one more line here."""
+"""Documents that are one Markdown text each: file name -> renderer."""
 
 
 def write_documents(run: Path) -> tuple[Finding, ...]:
-    """Draw the figures, write report and model card, then the hand-off over everything.
+    """Draw the figures, write report, model card and page, then the hand-off over everything.
 
     Returns what went wrong without costing a document (a figure, a sample).
 
@@ -29,4 +30,6 @@ def write_documents(run: Path) -> tuple[Finding, ...]:
     facts = gather(run)  # again: documents link the figures that are there now
     for name, render in RENDERED.items():
         write_text(run / name, render(facts))
-    return (*drawn.findings, *handoff.write(run, facts))
+    page = document.build(facts)
+    write_text(run / "report.html", page.html)
+    return (*drawn.findings, *page.findings, *handoff.write(run, facts))

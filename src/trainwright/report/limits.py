@@ -84,6 +84,12 @@ def calibration_error(facts: Facts) -> float | None:
     return reliability(*claims(held))[1]
 
 
+def well_calibrated(facts: Facts) -> bool | None:
+    """Whether probabilities can be used as they are; None where they were not judged."""
+    error = calibration_error(facts)
+    return None if error is None else error <= _OFF
+
+
 def limitations(facts: Facts) -> tuple[str, ...]:
     """Known limitations as Markdown sentences, the gravest first; each comes from a fact of the run."""
     found = [*_score_limits(facts), *_data_limits(facts), *_check_limits(facts)]
@@ -118,7 +124,9 @@ def _score_limits(facts: Facts) -> list[str]:
         found.append(
             f"Probabilities are off by {error:.1%} on average on held-out rows; calibrate before using them as such."
         )
-    if facts.metric("test") is None:
+    if facts.metric("val") is None:
+        found.append(f"The run is {text(facts.record.get('status'), 'unfinished')}: no model was delivered.")
+    elif facts.metric("test") is None:
         found.append("There were no test rows: the validation score chose the model and is somewhat hopeful.")
     if text(facts.model.get("stopped_by")) == "time_budget":
         found.append("The time budget ended training, so another machine may give another model.")

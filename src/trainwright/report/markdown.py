@@ -1,8 +1,10 @@
 """Values into Markdown and YAML without letting a value become markup."""
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from trainwright.core.jsonable import JsonValue, to_json
 
@@ -26,11 +28,27 @@ def escape(value: object) -> str:
     return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", re.sub(r"^([#+-])", r"\\\1", flat))
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already; columns after the first that hold numbers are aligned right."""
-    body = [list(row) for row in rows]
-    lines = [header, [_rule(column, body) for column in range(len(header))], *body]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of cells that are Markdown already. As text it is a Markdown table; the page draws the same cells."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Which columns hold numbers, and so are aligned right; never the first."""
+        return tuple(column > 0 and _is_numeric(row[column] for row in self.rows) for column in range(len(self.header)))
+
+    def __str__(self) -> str:
+        """The table as Markdown."""
+        rule = ["---:" if numeric else "---" for numeric in self.numeric]
+        return "\n".join("| " + " | ".join(line) + " |" for line in (self.header, rule, *self.rows))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """A table of cells that are Markdown already."""
+    return Table(tuple(header), tuple(tuple(row) for row in rows))
 
 
 def yaml_block(values: Mapping[str, JsonValue], indent: str = "") -> str:
@@ -51,13 +69,16 @@ def yaml_value(value: JsonValue) -> str:
     """A value as YAML on one line, quoted where it must be; it cannot end a fenced block or open a tag."""
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
         return value
+    if isinstance(value, float) and math.isfinite(value):
+        digits, mark, power = repr(value).partition("e")  # YAML 1.1 takes 1e-05 for text, 1.0e-05 for a number
+        return f"{digits if '.' in digits else f'{digits}.0'}{mark}{power}"
     flow = json.dumps(to_json(value), ensure_ascii=False, allow_nan=False)
     return (
         flow.replace("<", "\\u003c").replace("`", "\\u0060").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     )
 
 
-def _rule(column: int, body: list[list[str]]) -> str:
-    cells = [row[column] for row in body if row[column] not in ("", "-")]
-    numeric = bool(cells) and all(re.fullmatch(r"\**[-+]?[\d.,]+(e[-+]?\d+)?( ?[%kMG]?B?)?\**", c) for c in cells)
-    return "---:" if numeric and column else "---"
+def _is_numeric(cells: Iterable[str]) -> bool:
+    told = [cell for cell in cells if cell not in ("", "-")]
+    number = r"\**[-+]?[\d.,]+(e[-+]?\d+)?( ?[%kMG]?B?)?\**"
+    return bool(told) and all(re.fullmatch(number, cell) for cell in told)

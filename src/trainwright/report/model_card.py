@@ -1,8 +1,9 @@
-"""model_card.md: the mission's YAML block, and the same for people to read."""
+"""model_card.md: metadata for the Hugging Face Hub, the mission's YAML block, and the same for people to read."""
 
 from trainwright.core.jsonable import JsonValue
 from trainwright.report import tables
 from trainwright.report.facts import Facts
+from trainwright.report.hub import hub_card
 from trainwright.report.limits import limitations, protected_columns
 from trainwright.report.markdown import yaml_block
 from trainwright.report.observations import headline
@@ -17,13 +18,14 @@ def render(facts: Facts) -> str:
         "model_card.md.j2",
         {
             "facts": facts,
+            "hub": hub_card(facts),
             "card": card_yaml(facts),
             "headline": headline(facts),
             "limitations": limitations(facts),
             "protected": protected_columns(facts),
             "metrics": tables.metrics_table(facts, tuple(p for p in ("test", "val", "train") if p in facts.metrics)),
             "intervals": tables.interval_lines(facts, ("test", "val")),
-            "columns": tables.columns_table(facts),
+            "columns": tables.columns_table(facts) or "",
             "features": [c.name for c in facts.columns if c.role == "feature"],
             "ignored": [c for c in facts.columns if c.role == "ignored"],
             "model": {k: text(facts.model.get(k), "not recorded") for k in ("family", "engine_version", "loss")},

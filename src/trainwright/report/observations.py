@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from trainwright.core.jsonable import JsonValue
 from trainwright.report.curves import Curve
-from trainwright.report.facts import PART_NAMES, Facts
+from trainwright.report.facts import PART_NAMES, BaselineFact, Facts
 from trainwright.report.markdown import escape
 from trainwright.report.reading import finite, mapping, text, whole
 from trainwright.report.words import amount, metric_label, plural
@@ -171,35 +171,48 @@ def _repair(made: Mapping[str, JsonValue], unit: str) -> str:
 def against_baselines(facts: Facts) -> str:
     """The model beside its baselines; in bold where it loses."""
     value = facts.metric("val")
-    if not facts.baselines or value is None:
+    if value is None:
+        return ""
+    if not facts.baselines:
         return "**Baselines**: none were trained, so the score has nothing to be compared with."
     label = metric_label(facts.primary)
     if facts.losing:
         names = ", ".join(f"{escape(b.name)} ({amount(b.val)})" for b in facts.losing)
         score = f"validation {label} is {amount(value)}"
         return f"**The model does not beat {names}: {score}. Prefer the simpler model, or find out why.**"
-    known = [b for b in facts.baselines if b.val is not None]
-    if not known:
+    best = _best_baseline(facts)
+    if best is None:
         return ""
-    pick = max if facts.higher_is_better else min
-    best = pick(known, key=lambda b: b.val if b.val is not None else 0.0)
-    interval = facts.interval("val")
-    clear = ""
-    if interval and best.val is not None:
-        inside = interval[0] <= best.val <= interval[1]
-        clear = (
-            ", but that lies inside the model's interval: the lead may be chance"
-            if inside
-            else ", outside the model's interval"
-        )
+    sure = lead(facts)
+    clear = {
+        None: "",
+        False: ", but that lies inside the model's interval: the lead may be chance",
+        True: ", outside the model's interval",
+    }[sure]
     reached = f"{escape(best.name)}, reaches {label} {amount(best.val)} against {amount(value)}"
     return f"**Baselines**: all are beaten; the best of them, {reached}{clear}."
+
+
+def _best_baseline(facts: Facts) -> BaselineFact | None:
+    known = [b for b in facts.baselines if b.val is not None]
+    pick = max if facts.higher_is_better else min
+    return pick(known, key=lambda b: b.val if b.val is not None else 0.0) if known else None
+
+
+def lead(facts: Facts) -> bool | None:
+    """Whether the best baseline's validation score lies outside the model's interval; None where one is missing."""
+    best, interval = _best_baseline(facts), facts.interval("val")
+    if best is None or best.val is None or interval is None:
+        return None
+    return not interval[0] <= best.val <= interval[1]
 
 
 def against_test(facts: Facts) -> str:
     """Whether the test score agrees with validation."""
     val, test = facts.metric("val"), facts.metric("test")
-    if test is None or val is None:
+    if val is None:
+        return ""
+    if test is None:
         return "**Test**: there are no test rows; the validation score chose the model and is somewhat hopeful."
     label = metric_label(facts.primary)
     words = f"**Test**: {label} is {amount(test)} on test rows against {amount(val)} on validation rows"

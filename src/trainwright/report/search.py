@@ -1,13 +1,14 @@
 """The report's section on the search: the ranking, what the budget bought, what to believe of the best value."""
 
 import json
+from dataclasses import dataclass
 
-from trainwright.core.jsonable import to_json
+from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.report.facts import Facts
-from trainwright.report.markdown import escape, table
+from trainwright.report.markdown import Table, escape, table
 from trainwright.report.reading import finite, items, mapping, text
 from trainwright.report.trials import SearchFact, TrialFact
-from trainwright.report.words import amount, duration, metric_label, plural
+from trainwright.report.words import amount, count, duration, metric_label, plural, short
 
 _SHOWN = 10  # trials in the table: more are in the ledger (assumption)
 _ENDS = {"trials": "its number of trials", "time": "its time", "space": "the end of the space"}
@@ -30,15 +31,83 @@ def search_lines(facts: Facts) -> list[str]:
     return [line for line in (_method(found), _bought(facts, found), _seeds(found), _luck(found)) if line]
 
 
-def ranking_table(facts: Facts) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Scored trials on all rows in order, and the best so far after each."""
+
+    title: str
+    subtitle: str
+    label: str
+    trials: tuple[TrialFact, ...]
+    best: tuple[float, ...]
+
+
+def history(facts: Facts) -> History | None:
+    """How the search went; None with fewer than two scores."""
+    found = facts.search
+    scored = [t for t in found.trials if t.value is not None and t.share == 1.0] if found is not None else []
+    if found is None or len(scored) < 2:
+        return None
+    pick = max if text(found.summary.get("direction")) == "maximize" else min
+    best: list[float] = []
+    for trial in scored:
+        assert trial.value is not None
+        best.append(pick([*best[-1:], trial.value]))
+    label = metric_label(text(found.summary.get("metric")))
+    first = next(t.number for t, b in zip(scored, best, strict=True) if b == best[-1])
+    lost = len(found.trials) - len(scored)
+    subtitle = f"a point a trial on {text(found.summary.get('judged_by'))}; the line is the best so far"
+    subtitle += f"; {plural(lost, 'trial')} ended early or failed and have no score" if lost else ""
+    return History(
+        title=f"The best {label}, {amount(best[-1])}, came with trial {first} of {len(found.trials)}",
+        subtitle=subtitle,
+        label=label,
+        trials=tuple(scored),
+        best=tuple(best),
+    )
+
+
+def importance_words(found: SearchFact) -> tuple[str, str]:
+    """Title and subtitle of what mattered in a search that could tell."""
+    name, share = found.importance[0]
+    title = f"{short(name, 30)} mattered most in the search ({share:.0%})"
+    subtitle = "share in what separates the best tenth of the trials from all (PED-ANOVA)"
+    return title, f"{subtitle}; of this space and these trials only"
+
+
+def ranking_table(facts: Facts) -> Table:
     """The mission's ranking with the trial's number and how it ended; the chosen trial in bold."""
     found = facts.search
     assert found is not None
     rows = [_row(str(rank), t, found) for rank, t in enumerate(found.ranked[:_SHOWN], start=1)]
-    others = [t for t in found.trials if t not in found.ranked][: max(0, _SHOWN - len(rows))]
+    others = found.unranked[: max(0, _SHOWN - len(rows))]
     rows += [_row("-", t, found) for t in others]
     header = ["Rank", "Configuration", "Val Score", "Train Score", "Trial", "Proposed by", "Ended"]
     return table(header, rows)
+
+
+def trials_table(facts: Facts) -> Table:
+    """Every trial with a column for each parameter, in the order of the ranking; trials without a score last."""
+    found = facts.search
+    assert found is not None
+    names = list(dict.fromkeys(name for t in found.trials for name in t.params))
+    ordered = [*found.ranked, *found.unranked]
+    header = ["Trial", "Validation", "Training", "Rounds", "Seconds", *map(escape, names), "Ended", "Proposed by"]
+    rows = []
+    for trial in ordered:
+        ended = trial.reason if trial.state in ("complete", "failed") else f"{trial.state}: {trial.reason}"
+        cells = [
+            str(trial.number), amount(trial.value), amount(trial.train), count(trial.rounds), amount(trial.seconds),
+            *(_param(trial.params.get(name)) for name in names), escape(ended.replace("_", " ")), escape(trial.origin),
+        ]  # fmt: skip
+        rows.append([f"**{cell}**" for cell in cells] if trial.number == found.number else cells)
+    return table(header, rows)
+
+
+def _param(value: JsonValue) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "-" if value is None else escape(value if isinstance(value, str) else json.dumps(to_json(value)))
 
 
 def _row(rank: str, trial: TrialFact, found: SearchFact) -> list[str]:

@@ -26,7 +26,7 @@ def render(facts: Facts) -> str:
         {
             "facts": facts,
             "headline": headline(facts),
-            "setup": _setup(facts),
+            "setup": setup_facts(facts),
             "data": _data(facts),
             "curves": _curve_words(facts),
             "figures": _figures(facts),
@@ -36,14 +36,14 @@ def render(facts: Facts) -> str:
             "best_words": best_words(facts),
             "search_lines": search_lines(facts),
             "search": tables.search_table(facts, _params(facts)) if facts.search is None else ranking_table(facts),
-            "samples": _samples(facts),
+            "samples": _samples_block(facts),
             "gap": _gap(facts),
             "card": card_yaml(facts),
-            "environment": _environment(facts),
+            "environment": environment_facts(facts),
             "prompt": render_prompt(facts),
             "to": wanted.to,
             "focus": wanted.focus,
-            "tables": {name: build(facts) for name, build in _TABLES.items()},
+            "tables": {name: build(facts) or "" for name, build in _TABLES.items()},
             "metrics": {
                 "val": tables.metrics_table(facts, ("val",)),
                 "all": tables.metrics_table(facts, tuple(p for p in ("test", "val", "train") if p in facts.metrics)),
@@ -71,7 +71,7 @@ def _params(facts: Facts) -> dict[str, JsonValue]:
     return dict(mapping(facts.record.get("best_params")) or mapping(facts.model.get("params")))
 
 
-def _setup(facts: Facts) -> dict[str, str]:
+def setup_facts(facts: Facts) -> dict[str, str]:
     """Lines of the configuration summary, as Markdown."""
     model, unit = facts.model, text(facts.model.get("unit"), "round")
     rate, batch = finite(model.get("learning_rate")), whole(model.get("batch_size"))
@@ -189,12 +189,15 @@ def _figures(facts: Facts) -> dict[str, str]:
     return {"learning_curves": curves, "search": "\n\n".join(searched), "others": "\n\n".join(links.values())}
 
 
-def _samples(facts: Facts) -> str:
-    """What a language model wrote, as a block of text; empty for other models."""
+def samples(facts: Facts) -> str:
+    """What a language model wrote; empty for other models."""
     path = facts.run / "samples.txt"
-    written = path.read_text(encoding="utf-8") if path.is_file() else ""
-    indented = "\n".join(f"    {line}".rstrip() for line in written.strip().splitlines())
-    return indented if written.strip() else ""
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+
+
+def _samples_block(facts: Facts) -> str:
+    """The same as a block of Markdown text."""
+    return "\n".join(f"    {line}".rstrip() for line in samples(facts).splitlines())
 
 
 def _gap(facts: Facts) -> dict[str, str]:
@@ -217,7 +220,7 @@ def _gap(facts: Facts) -> dict[str, str]:
     }
 
 
-def _environment(facts: Facts) -> dict[str, object]:
+def environment_facts(facts: Facts) -> dict[str, object]:
     environment = facts.environment
     packages = {k: text(v) for k, v in mapping(environment.get("packages")).items()}
     gpus = items(mapping(environment.get("hardware")).get("gpus"))
@@ -238,6 +241,7 @@ def _environment(facts: Facts) -> dict[str, object]:
     root = {"Root (all others derive from it)": f"{seeds['root']:.0f}"} if "root" in seeds else {}
     determinism = mapping(facts.record.get("determinism"))
     return {
+        "lines": lines,
         "yaml": yaml_block(lines),
         "seeds": {**shown, **root},
         "determinism": {k: text(determinism.get(k)) for k in ("level", "why")},

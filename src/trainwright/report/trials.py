@@ -44,6 +44,12 @@ class SearchFact:
         return tuple(by_number[n] for n in order if n in by_number)
 
     @property
+    def unranked(self) -> tuple[TrialFact, ...]:
+        """Trials without a score, by number."""
+        scored = {t.number for t in self.ranked}
+        return tuple(t for t in self.trials if t.number not in scored)
+
+    @property
     def states(self) -> Mapping[str, float]:
         """How many trials ended in which way."""
         return numbers(self.summary.get("states"))

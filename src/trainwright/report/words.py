@@ -79,3 +79,9 @@ def duration(seconds: float | None) -> str:
         minutes, rest = divmod(round(seconds), 60)
         return f"{minutes} min {rest} s"
     return f"{seconds / 3600:.1f} h"
+
+
+def short(name: str, limit: int = 26) -> str:
+    """A name cut to fit a label, without line breaks or characters that do not print."""
+    flat = "".join(c if c.isprintable() else " " for c in name).strip() or repr(name)
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"

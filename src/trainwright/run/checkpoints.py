@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trainwright.core.errors import ArtifactRefused
 from trainwright.core.jsonable import JsonValue
-from trainwright.run.files import read_json, recover_folder, whole_folder, write_json
+from trainwright.run.files import put_json, read_json, recover_folder, whole_folder
 from trainwright.run.hashes import seal, verify_sealed
 
 
@@ -45,7 +45,7 @@ def write_checkpoint(
         engine = folder / "engine"
         engine.mkdir()
         fill(engine)
-        write_json(folder / "state.json", {"state": state, "label": label})
+        put_json(folder / "state.json", {"state": state, "label": label})
         seal(folder)
     for extra in _kept(target)[max(keep - 1, 0) :]:
         shutil.rmtree(extra, ignore_errors=True)

@@ -39,7 +39,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Replace a JSON file in one step; keys sorted, so equal values give equal bytes."""
-    write_text(path, dumps(value, indent=2) + "\n")
+    write_text(path, _json_text(value))
+
+
+def put_json(path: Path, value: object) -> None:
+    """Write a JSON file as `write_json` does into the folder of a `whole_folder`, which makes it durable itself."""
+    path.write_text(_json_text(value), encoding="utf-8")
 
 
 def read_json(path: Path) -> dict[str, JsonValue]:
@@ -125,6 +130,10 @@ def sync_file(path: Path) -> None:
     """Make a file's content durable."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _json_text(value: object) -> str:
+    return dumps(value, indent=2) + "\n"
 
 
 def _aside(target: Path) -> Path:

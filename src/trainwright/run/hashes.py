@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trainwright.core.errors import ArtifactRefused
 from trainwright.core.jsonable import dumps
-from trainwright.run.files import read_json, write_json
+from trainwright.run.files import put_json, read_json
 
 HASHES = "hashes.json"
 
@@ -29,9 +29,9 @@ def folder_hashes(folder: Path) -> dict[str, str]:
 
 
 def seal(folder: Path) -> str:
-    """Write ``hashes.json`` into a folder and return the digest over all its files."""
+    """Write ``hashes.json`` into the folder of a `whole_folder` and return the digest over all its files."""
     hashes = folder_hashes(folder)
-    write_json(folder / HASHES, {"sha256": hashes})
+    put_json(folder / HASHES, {"sha256": hashes})
     return sha256_value(hashes)
 
 

@@ -108,6 +108,7 @@ def write_report(work: Work) -> None:
     work.record["artifacts"] = {
         "model": "model/native",
         "report": "report.md",
+        "report_html": "report.html",
         "model_card": "model_card.md",
         "handoff": "handoff",
         "log": "training_log.jsonl",

@@ -11,6 +11,8 @@ from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.core.metrics import compute
 from trainwright.data.pixels import THUMBNAIL
+from trainwright.doctor.examine import examine
+from trainwright.doctor.history import history_of
 from trainwright.doctor.remedies import Planned, Policy
 from trainwright.engines.contract import Job
 from trainwright.fit.baselines import Baseline, beats, train_baseline
@@ -173,6 +175,7 @@ def _taken_over(work: Work, prepared: Prepared, plan: Plan, kept: Kept) -> Fitte
         for event in kept.events:
             work.recorder.emit(event.step, event.body)
         fitted = kept.fitted
+        work.add(examine(history_of(kept.events)), step=fitted.progress.rounds)
         best = kept.prepared.job.workdir / "checkpoints" / "best"
         if best.is_dir():
             with whole_folder(work.folder.checkpoints / "best") as fresh:

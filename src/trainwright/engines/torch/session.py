@@ -212,10 +212,14 @@ class TorchSession:
         return tuple(self._findings)
 
     def apply(self, repair: Repair) -> None:
-        """``learning_rate`` multiplies the rate by ``factor``; ``clip_norm`` sets the longest gradient (``norm``);
-        ``skip_rows`` leaves ``rows`` of the training table out from the next unit on: others stand in for them."""
+        """``learning_rate`` multiplies the rate by ``factor``, or has the next unit ``measure`` it; ``clip_norm`` sets
+        the longest gradient (``norm``); ``skip_rows`` leaves ``rows`` of the training table out from the next unit on:
+        others stand in for them."""
         if repair.action == "skip_rows":
             self._skip(repair)
+            return
+        if repair.action == "learning_rate" and repair.values.get("measure") is True:
+            self._lr, self._repaired = None, 1.0
             return
         value = repair.values.get("factor" if repair.action == "learning_rate" else "norm")
         if repair.action not in ("learning_rate", "clip_norm") or not isinstance(value, int | float) or value <= 0:
@@ -481,7 +485,7 @@ class TorchSession:
         self._lr = None if rate is None else float(rate)
         self._clip_norm = None if clip is None else float(clip)
         self._repaired = float(document["repaired"])
-        self._skipped, self._order = [int(row) for row in document["skipped"]], None
+        self._skipped, self._order = [int(row) for row in document.get("skipped", [])], None
         self._epoch, self._step, self._epoch_seconds = epoch, step, math.nan
 
     def _identity(self) -> dict[str, JsonValue]:

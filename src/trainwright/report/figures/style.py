@@ -122,12 +122,6 @@ def label_ends(axes: "Axes", ends: Sequence[tuple[float, str, str]]) -> None:
         )
 
 
-def short(name: str, limit: int = 26) -> str:
-    """A name cut to fit a label, without line breaks or characters that do not print."""
-    flat = "".join(c if c.isprintable() else " " for c in name).strip() or repr(name)
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
-
-
 def png(made: "Figure") -> bytes:
     """The figure as PNG bytes, without version or date in it."""
     buffer = io.BytesIO()

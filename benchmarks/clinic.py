@@ -1,0 +1,146 @@
+"""The doctor on trainings that are ill in one way each, and on healthy ones: what it finds, repairs and costs.
+
+    python benchmarks/clinic.py [--half tuning|held-out|all] [--only TEXT]
+
+Prints Markdown: a table of what was found, the confusion of sick and healthy, how near repaired trainings come to
+healthy ones, and the processor time of the doctor as a share of the training's. Thresholds were set on the half
+`tuning`; figures to quote are those of `held-out`.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.clinic.cases import Case, Seen, all_cases, healthy, run, tuning
+
+from trainwright.core.events import Evaluated, Event
+from trainwright.doctor import layers, losses
+from trainwright.doctor.examine import examine
+from trainwright.doctor.history import Growing
+from trainwright.fit.chart import WATCHED
+
+_TIMES = 5  # a doctor's part takes milliseconds
+
+
+@dataclass(frozen=True)
+class Row:
+    """A case, what came of it, and the processor seconds of the training and of the doctor's part in it."""
+
+    case: Case
+    seen: Seen
+    train_s: float
+    doctor_s: float
+
+    @property
+    def right(self) -> bool:
+        """Found for what it is; for a healthy one: nothing found."""
+        found = set(self.seen.codes) & set(self.case.expected)
+        return bool(found) if self.case.expected else not self.seen.codes
+
+
+def measure(case: Case, folder: Path) -> Row:
+    """Train a case and examine it."""
+    began = time.process_time()
+    seen = run(case, folder)
+    trained = time.process_time() - began
+    began = time.process_time()
+    for _ in range(_TIMES):
+        attend(seen.events)
+    return Row(case, seen, trained, (time.process_time() - began) / _TIMES)
+
+
+def attend(events: tuple[Event, ...]) -> None:
+    """What the driver has the doctor do: take in every event, look after evaluations, examine the whole at the end."""
+    whole, since = Growing("fit"), Growing("fit", only=WATCHED)
+    for event in events:
+        whole.event(event)
+        since.event(event)
+        if isinstance(event.body, Evaluated):
+            history = since.history()
+            for symptom in (losses.exploding, losses.stuck, layers.exploding_gradients):
+                symptom(history)
+    examine(whole.history())
+
+
+def found_table(rows: list[Row]) -> str:
+    """One line a case."""
+    lines = ["| training | half | found | repaired by | |", "| --- | --- | --- | --- | --- |"]
+    for row in rows:
+        half = "tuning" if tuning(row.case) else "held out"
+        found = ", ".join(code.removeprefix("doctor.") for code in dict.fromkeys(row.seen.codes)) or "-"
+        mark = "" if row.right else ("missed" if row.case.expected else "false alarm")
+        lines.append(f"| {row.case.name} | {half} | {found} | {', '.join(row.seen.repairs) or '-'} | {mark} |")
+    return "\n".join(lines)
+
+
+def confusion(rows: list[Row]) -> str:
+    """Sick and healthy against found and not found, by half."""
+    lines = ["| half | sick, found | sick, missed | healthy, quiet | false alarms | recall |", "| --- " * 6 + "|"]
+    for name, wanted in (("tuning", True), ("held out", False)):
+        part = [row for row in rows if tuning(row.case) is wanted]
+        sick = [row for row in part if row.case.expected]
+        well = [row for row in part if not row.case.expected]
+        hit, quiet = sum(row.right for row in sick), sum(row.right for row in well)
+        if part:
+            recall = f"{hit / len(sick):.2f}" if sick else "-"
+            lines.append(f"| {name} | {hit} | {len(sick) - hit} | {quiet} | {len(well) - quiet} | {recall} |")
+    return "\n".join(lines)
+
+
+def repaired_table(rows: list[Row], folder: Path) -> str:
+    """Repaired trainings beside healthy ones: validation loss of the selected round."""
+    known = {row.case.name: row.seen.score for row in rows if not row.case.expected}
+    well = {case.name: case for case in healthy()}
+    lines = ["| training | repaired by | validation loss | healthy | ratio |", "| --- " * 5 + "|"]
+    for row in rows:
+        twin = row.case.healthy_as
+        if not twin or not row.seen.repairs:
+            continue
+        if twin not in known:
+            known[twin] = run(well[twin], folder / f"twin {len(known)}").score
+        score, best = row.seen.score, known[twin]
+        if score is not None and best is not None:
+            lines.append(
+                f"| {row.case.name} | {', '.join(row.seen.repairs)} | {score:.4f} | {best:.4f} | {score / best:.3f} |"
+            )
+    return "\n".join(lines)
+
+
+def cost(rows: list[Row]) -> str:
+    """The doctor's share of the processor time, its work done again on the events of the training."""
+    doctor, total = sum(row.doctor_s for row in rows), sum(row.train_s for row in rows)
+    units = sum(len(row.seen.history.of("unit_seconds").values) for row in rows)
+    return (
+        f"The doctor takes {1e6 * doctor / max(1, units):.0f} us of processor time a unit, {doctor / total:.2%} of "
+        f"these trainings (units of {1e3 * total / max(1, units):.1f} ms on average, evaluation included)."
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--half", choices=("all", "tuning", "held-out"), default="all")
+    parser.add_argument("--only", default="", help="cases whose name holds this text")
+    asked = parser.parse_args()
+    cases = [c for c in all_cases() if asked.only in c.name]
+    if asked.half != "all":
+        cases = [c for c in cases if tuning(c) is (asked.half == "tuning")]
+    if not cases:
+        parser.error(f"no case holds {asked.only!r}")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        rows = []
+        for number, case in enumerate(cases):
+            rows.append(measure(case, folder / str(number)))
+            print(f"{number + 1}/{len(cases)} {case.name}", file=sys.stderr)
+        for part in (found_table(rows), confusion(rows), repaired_table(rows, folder), cost(rows)):
+            print(part, end="\n\n")
+
+
+if __name__ == "__main__":
+    main()

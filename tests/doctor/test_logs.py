@@ -22,7 +22,13 @@ from trainwright.doctor.logs.open import READERS, open_log
 
 @pytest.mark.parametrize("write", FORMATS, ids=lambda f: f.__name__)
 @pytest.mark.parametrize(
-    ("kind", "code"), [("healthy", None), ("broken", "doctor.non_finite"), ("diverged", "doctor.loss_exploding")]
+    ("kind", "code"),
+    [
+        ("healthy", None),
+        ("broken", "doctor.non_finite"),
+        ("diverged", "doctor.loss_exploding"),
+        ("overfit", "doctor.overfitting"),
+    ],
 )
 def test_the_same_curves_in_any_format_give_the_same_findings(write, kind, code, tmp_path):
     points = curves(kind)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from trainwright.report.figures import style
-from trainwright.report.words import plural
+from trainwright.report.words import plural, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +40,7 @@ def layer_gradients(rows: Sequence[Row], *, loss: float, batch: int) -> "Figure"
     heights = list(range(len(shown)))[::-1]
     _dots(left, shown, [row.norm for row in shown], heights)
     _dots(right, shown, [row.std for row in shown], heights)
-    left.set_yticks(heights, [style.short(row.layer, 34) for row in shown])
+    left.set_yticks(heights, [short(row.layer, 34) for row in shown])
     right.set_yticks(heights, ["" if row.verdict == "ok" else row.verdict for row in shown])
     for axes in (left, right):
         for tick, row in zip(axes.get_yticklabels(), shown, strict=True):

@@ -19,7 +19,7 @@ def curves(kind: str, epochs: int = 40) -> Curves:
     for i in range(epochs):
         train, val = 1.8 * math.exp(-i / 12) + 0.4, 1.9 * math.exp(-i / 10) + 0.5
         if kind == "overfit":
-            train, val = 1.8 * math.exp(-i / 10), 1.9 * math.exp(-i / 6) + 0.5 + 0.03 * max(0, i - 10)
+            train, val = 1.8 * math.exp(-i / 10) + 0.1, 1.9 * math.exp(-i / 6) + 0.5 + 0.03 * max(0, i - 10)
         if kind == "broken" and i >= 19:
             train = val = math.nan
         if kind == "diverged" and i >= 14:

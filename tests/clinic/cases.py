@@ -52,6 +52,7 @@ _NETWORK: Mapping[str, JsonValue] = {
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """One training. ``expected`` are the codes of which one must be found; none for a healthy training.
+    ``draw`` numbers other splits and seeds than those that thresholds were set on (0).
 
     ``broken`` changes the data (train X, train y, val X, val y), ``tamper`` the opened session. ``healthy_as`` names
     the healthy case that a repair should come up to.
@@ -67,6 +68,7 @@ class Case:
     rows: int = 400
     expected: tuple[str, ...] = ()
     healthy_as: str = ""
+    draw: int = 0
     broken: Callable[[list[np.ndarray]], None] | None = None
     tamper: Callable[[Any], None] | None = None
 
@@ -125,7 +127,7 @@ def run(case: Case, workdir: Path, *, mode: Mode = "auto") -> Seen:
 def job_of(case: Case, workdir: Path) -> Job:
     """The training job of a case."""
     X, y, task = load(case.data)
-    order = np.random.default_rng(5).permutation(len(y))
+    order = np.random.default_rng(5 + case.draw).permutation(len(y))
     cut = min(case.rows, len(y) * 7 // 10)
     train, val = order[:cut], order[cut : cut + 200]
     spread = np.where(X[train].std(axis=0) > 0, X[train].std(axis=0), 1.0)
@@ -144,7 +146,7 @@ def job_of(case: Case, workdir: Path) -> Job:
         feature_names=tuple(f"x{i}" for i in range(columns)),
         categorical=(),
         category_sizes=(),
-        seeds=Seeds(3),
+        seeds=Seeds(3 + case.draw),
         threads=1,
         device="cpu",
         workdir=workdir,

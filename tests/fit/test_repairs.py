@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,11 +26,25 @@ from trainwright.run.hashes import sha256_file
 pytest.importorskip("torch")
 
 
+def _storm(session: Any) -> None:
+    """A rate that is a thousand times too high in the fourth epoch, until something is repaired."""
+    plain = session._rate
+
+    def rate() -> float:
+        return float(plain() * (1000 if session._epoch == 3 and session._repaired == 1 else 1))
+
+    session._rate = rate
+
+
+LATE = Case(name="a storm in epoch four", data="wine", rounds=6, tamper=_storm)
+
+
 class Patient:
     """A case of the clinic in a folder of its own."""
 
     def __init__(self, name: str, folder: Path, **changes: int) -> None:
-        self.case: Case = replace(next(c for c in sick() if c.name == name), **changes)  # type: ignore[arg-type]
+        known = {case.name: case for case in [*sick(), LATE]}
+        self.case: Case = replace(known[name], **changes)  # type: ignore[arg-type]
         self.folder, self.events, self.stop = folder, list[Event](), StopRequest()
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -44,6 +59,8 @@ class Patient:
         job.workdir.mkdir(exist_ok=True)
         loss, clock = loss_metric(job.task), SystemClock()
         session = open_session(job)
+        if self.case.tamper is not None:
+            self.case.tamper(session)
         try:
             return fit(
                 session,
@@ -91,6 +108,18 @@ def test_a_rate_that_explodes_is_lowered_from_the_beginning_until_it_trains(tmp_
     assert history_of(patient.events).of("train_loss").values[0] < 3
 
 
+def test_a_training_that_breaks_later_goes_back_to_its_best_round_and_halves_the_rate(tmp_path: Path) -> None:
+    patient = Patient(LATE.name, tmp_path)
+    fitted = patient.train()
+    (made,) = fitted.repairs
+    assert (made.rounds, made.values, made.after["rounds"], made.helped) == (4, {"factor": 0.5}, 3, True)
+    assert made.after["learning_rate"] == pytest.approx(0.01)
+    assert fitted.progress.rounds == 6
+    losses = history_of(patient.events).of("objective")
+    assert losses.steps == (1, 2, 3, 4, 5, 6)
+    assert max(losses.values[3:]) < losses.values[2]
+
+
 def test_repairs_of_an_earlier_training_are_made_again_bit_for_bit(tmp_path: Path) -> None:
     one, two = Patient(HOT, tmp_path / "one", rounds=6), Patient(HOT, tmp_path / "two", rounds=6)
     first = one.train()
@@ -103,9 +132,11 @@ def test_repairs_of_an_earlier_training_are_made_again_bit_for_bit(tmp_path: Pat
     assert one.weights(first, "model") == two.weights(second, "model")
 
 
-@pytest.mark.parametrize("after", ["the repair", "the end"])
-def test_a_training_that_is_stopped_after_a_repair_ends_in_the_same_bytes(tmp_path: Path, after: str) -> None:
-    whole, cut = Patient(HOT, tmp_path / "whole", rounds=6), Patient(HOT, tmp_path / "cut", rounds=6)
+@pytest.mark.parametrize(("name", "after"), [(HOT, "the repair"), (HOT, "the end"), (LATE.name, "the repair")])
+def test_a_training_that_is_stopped_after_a_repair_ends_in_the_same_bytes(
+    tmp_path: Path, name: str, after: str
+) -> None:
+    whole, cut = Patient(name, tmp_path / "whole", rounds=6), Patient(name, tmp_path / "cut", rounds=6)
     fitted = whole.train()
 
     def stop_after_the_repair(event: Event) -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trainwright.pipeline import check as check
+    from trainwright.pipeline import check_gradients as check_gradients
     from trainwright.pipeline import compare as compare
+    from trainwright.pipeline import diagnose as diagnose
     from trainwright.pipeline import engines as list_engines
     from trainwright.pipeline import export as export
     from trainwright.pipeline import families as list_families
@@ -30,7 +32,9 @@ _IN_PIPELINE = {"write_report": "report", "list_families": "families", "list_eng
     name: name
     for name in (
         "check",
+        "check_gradients",
         "compare",
+        "diagnose",
         "export",
         "init",
         "open_model",
@@ -47,7 +51,9 @@ _IN_PIPELINE = {"write_report": "report", "list_families": "families", "list_eng
 __all__ = [
     "__version__",
     "check",
+    "check_gradients",
     "compare",
+    "diagnose",
     "export",
     "init",
     "list_engines",

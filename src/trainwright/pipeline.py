@@ -1,7 +1,7 @@
 """The table of contents: every command is one function here, and reads as the list of its stages."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
@@ -32,10 +32,14 @@ from trainwright.stages.work import Work
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import Tensor, nn
 
+    from trainwright.doctor.gradients import Gradients
     from trainwright.report.compare import Comparison
+    from trainwright.stages.diagnosing import Diagnosis
     from trainwright.stages.scoring import OpenModel
 
+Loss: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 SpecSource: TypeAlias = str | Path | Mapping[str, object]
 
 
@@ -264,6 +268,47 @@ def export(run: str | Path, formats: Sequence[str], *, trust_code: bool = False)
         ArtifactRefused: the run is not finished or damaged, or an own model's code is not trusted.
     """
     return exporting.export_run(Path(run), formats, trust_code=trust_code)
+
+
+def diagnose(log: str | Path, *, run: str = "", gradients: bool = False, trust_code: bool = False) -> "Diagnosis":
+    """What is wrong with a training, from its log: a run of ours, or a log that another program wrote.
+
+    ``log`` is a file, a folder, or ``sqlite:///PATH`` of a store of MLflow, in which ``run`` names one (id or name).
+    The formats are in docs/diagnose.md. Nothing is trained. With ``gradients``, ``log`` is a finished run of a network:
+    those of one batch of its training rows are looked at, and drawn into its ``plots/gradients.png``.
+
+    Raises:
+        SpecError: there is no such log, or several are meant; or gradients are asked of what has none.
+        DataRefused: the data of the run is not there any more, or was changed.
+        ArtifactRefused: it is damaged, too large, or of no known format.
+        ResourceMissing: it may not be read.
+    """
+    from trainwright.stages.diagnosing import diagnose_log
+
+    return diagnose_log(log, run=run, gradients=gradients, trust_code=trust_code)
+
+
+def check_gradients(
+    model: "nn.Module", inputs: "Tensor | tuple[Tensor, ...]", targets: "Tensor", loss: "Loss"
+) -> "Gradients":
+    """The gradients of one batch in a network of your own, layer by layer, with a verdict on each. Trains nothing.
+
+    ``model(inputs)`` (a tuple is passed as several arguments) and ``targets`` go to ``loss(scores, targets)``, which
+    gives one number. The model is used in the mode it is in; its weights, gradients and buffers are afterwards as they
+    were. A layer is a module that owns parameters; its gradient is taken as one vector::
+
+        found = trainwright.check_gradients(net, x, y, torch.nn.functional.cross_entropy)
+        for layer in found.layers:
+            print(layer.layer, layer.mean, layer.std, layer.min, layer.max, layer.norm, layer.verdict)
+        print([finding.sentence() for finding in found.findings()])
+
+    Raises:
+        SpecError: ``model`` is no ``torch.nn.Module``, or the loss no single number.
+        ResourceMissing: torch is not installed.
+    """
+    from trainwright.engines import torch as engine
+
+    return engine.gradients_of_module(model, inputs, targets, loss)
 
 
 def report(run: str | Path) -> ReportResult:

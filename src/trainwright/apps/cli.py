@@ -11,6 +11,7 @@ import typer
 from trainwright import __version__
 from trainwright.apps import (
     check,
+    diagnose,
     documents,
     export,
     failures,
@@ -70,7 +71,7 @@ def make_app(*, rich_help: bool) -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(_root)
-    for module in (init, check, train, search_worker, verify, predict, export, serve, documents, language):
+    for module in (init, check, train, search_worker, verify, predict, export, serve, diagnose, documents, language):
         for command, epilog in module.COMMANDS:
             name = command.__name__.removesuffix("_command").replace("_", "-")
             app.command(name, epilog=epilog)(command)

@@ -51,6 +51,14 @@ class Screen:
         except BrokenPipeError:
             self._close()
 
+    def can_write(self, text: str) -> bool:
+        """Whether the stream's encoding has these characters."""
+        try:
+            text.encode(getattr(self._stream, "encoding", None) or "utf-8")
+        except (UnicodeEncodeError, LookupError):
+            return False
+        return True
+
     @functools.cached_property
     def console(self) -> "Console":
         """Rich's console on the same stream; lines said while it draws something live appear above that."""

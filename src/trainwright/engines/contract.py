@@ -9,8 +9,9 @@ An engine is one module with these names::
     def load(folder: Path) -> Model                   # what Session.export wrote
 
 More is optional: ``choose_threads(job, cores) -> (int, Finding)`` measures how many threads train a job fastest,
-`ChoosesDevice` settles ``device: auto``, `Experiments` tries an untrained model; and for exports `EntersGraph` (ONNX),
-`GivesModule` (PyTorch's own formats), `GivesLibraryFile` (the library's own file) and `GivesEstimator` (joblib).
+`ChoosesDevice` settles ``device: auto``, `Experiments` tries an untrained model, `ShowsGradients` looks into a trained
+one; and for exports `EntersGraph` (ONNX), `GivesModule` (PyTorch's own formats), `GivesLibraryFile` (the library's own
+file) and `GivesEstimator` (joblib).
 
 The session yields, the driver decides: a session never stops early, never evaluates, never writes except where told.
 It imports its framework inside functions.
@@ -27,6 +28,7 @@ from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import ModelPlan
 from trainwright.core.seeds import Seeds
 from trainwright.core.tasks import Task
+from trainwright.doctor.gradients import Gradients
 
 if TYPE_CHECKING:
     import numpy as np
@@ -219,6 +221,19 @@ class Experiments(Protocol):
 
         Raises:
             SpecError, ResourceMissing: there is no model to try: the spec is wrong, or memory or a device is missing.
+        """
+        ...
+
+
+@runtime_checkable
+class ShowsGradients(Protocol):
+    """An engine whose models have layers with gradients."""
+
+    def gradients(self, folder: Path, rows: Table, *, trust_code: bool = False) -> Gradients:
+        """Those of a model that `Session.export` wrote, for one batch: all ``rows``. Nothing is trained.
+
+        Raises:
+            ArtifactRefused: the model is damaged, or code that is not trusted.
         """
         ...
 

@@ -6,7 +6,7 @@ Modules below this one import torch; this one does not, until a training is open
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainwright.core.packages import needs_package
 from trainwright.core.plan import ModelPlan
@@ -15,11 +15,14 @@ from trainwright.engines.contract import Capabilities, InGraph, Job, ResumeKind,
 from trainwright.engines.torch.recipe import KEYS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import nn
 
     from trainwright.core.findings import Finding
     from trainwright.data.onnx_graph import Graph
-    from trainwright.engines.contract import Experiment, Model, Session
+    from trainwright.doctor.gradients import Gradients
+    from trainwright.engines.contract import Experiment, Model, Session, Table
 
 CAPABILITIES = Capabilities(
     tasks=frozenset(Task),
@@ -134,6 +137,24 @@ def sanity(job: Job) -> "list[Experiment]":
     from trainwright.engines.torch.experiments.examine import examine
 
     return examine(job)
+
+
+def gradients(folder: Path, rows: "Table", *, trust_code: bool = False) -> "Gradients":
+    """See `trainwright.engines.contract.ShowsGradients`."""
+    _need_torch()
+    from trainwright.engines.torch.layer_gradients import of_model
+
+    return of_model(folder, rows, trust_code=trust_code)
+
+
+def gradients_of_module(
+    network: object, inputs: object, targets: object, loss: "Callable[[Any, Any], Any]"
+) -> "Gradients":
+    """See `trainwright.pipeline.check_gradients`."""
+    _need_torch()
+    from trainwright.engines.torch.layer_gradients import of_module
+
+    return of_module(network, inputs, targets, loss)  # type: ignore[arg-type]  # it looks at what it was given
 
 
 def _need_torch() -> None:

@@ -49,6 +49,12 @@ def load_model(folder: Path, *, trust_code: bool = False) -> "LoadedModel":
     )
 
 
+def load_network(folder: Path, *, trust_code: bool = False) -> tuple[nn.Module, Problem]:
+    """The network with its weights, on the CPU, and the question it answers; errors as `load_model`."""
+    network, problem, _ = _read(folder, trust_code=trust_code)
+    return network, problem
+
+
 class LoadedModel:
     """A trained network that only predicts, with the threads it was trained with."""
 

@@ -37,6 +37,8 @@ def write(model: Delivered, folder: Path) -> Written:
     module, inputs = modules_mean(model), tuple(matrix_input(i, m.rows) for i, m in enumerate(model.members))
     import torch
 
+    for tensor in (*module.parameters(), *module.buffers()):
+        tensor.data = tensor.detach().clone()  # views of one storage are written so that they cannot be read again
     rows = tuple(torch.from_numpy(m.rows[:3]) for m in model.members)
     try:
         with warnings.catch_warnings(), torch.inference_mode():

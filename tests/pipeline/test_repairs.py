@@ -17,6 +17,11 @@ def hot(**training: object) -> Json:
     return spec("mlp", params=params, training={**recipe, "scheduler": "constant", **training})
 
 
+def changes(repair: Json) -> Json:
+    """A repair without what was seen of the illness: one that is repeated is made before anything is looked at."""
+    return {key: value for key, value in repair.items() if key not in ("evidence", "what")}
+
+
 def test_a_run_repairs_itself_and_its_resolved_spec_repeats_it_bit_for_bit(tmp_path: Path) -> None:
     project = Project(tmp_path / "first")
     project.write(hot(), table())
@@ -38,7 +43,7 @@ def test_a_run_repairs_itself_and_its_resolved_spec_repeats_it_bit_for_bit(tmp_p
     shutil.copy(tmp_path / "first" / "data.csv", again.folder)
     (again.folder / "spec.yaml").write_text(resolved)
     second = again.train("-o", "training.repairs.mode=off")
-    assert record(second)["repairs"] == made
+    assert [changes(one) for one in record(second)["repairs"]] == [changes(one) for one in made]
     assert digests(second) == digests(run)
     for path in (run / "model" / "native").rglob("*.safetensors"):
         assert sha256(path) == sha256(second / path.relative_to(run))

@@ -10,6 +10,7 @@ from trainwright.core.findings import Finding, Severity
 # DESIGN, section 3: 0 done, 2 spec, 3 data, 4 checks, 5 training, 6 verification, 7 artifact, 8 resource.
 PROMISED = {
     errors.SpecError: (2, "spec"),
+    errors.CannotExport: (2, "spec"),
     errors.DataRefused: (3, "data"),
     errors.ChecksFailed: (4, "checks"),
     errors.TrainingFailed: (5, "training"),

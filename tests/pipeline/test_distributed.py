@@ -127,7 +127,7 @@ def test_a_killed_rank_ends_the_command_and_resume_completes(tmp_path: Path, und
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75)])
 def test_a_signal_stops_all_ranks_and_resume_ends_as_undisturbed(
     tmp_path: Path, undisturbed: Path, number: signal.Signals, code: int
 ) -> None:

@@ -170,10 +170,20 @@ class Racing:
         return Outcome(record=record_of(proposal.number, 0.5, params=proposal.params), lines="")
 
 
+class Ticking(ManualClock):
+    """A clock on which a second goes by whenever it is read."""
+
+    def elapsed(self):
+        self.seconds += 1
+        return self.seconds
+
+
+NO_LIMITS = Limits(clock=ManualClock(), deadline_s=None)
+
+
 @contextmanager
-def racer(url, bench, **changed):
+def racer(url, bench, *, limits=NO_LIMITS, **changed):
     """A worker with a connection of its own."""
-    limits = Limits(clock=ManualClock(), deadline_s=None)
     with shared_study(url, "race", create=True) as study:
         yield Shared(study=study, settings=settings(**changed), bench=bench, limits=limits)
 
@@ -216,3 +226,12 @@ def test_what_was_lost_while_the_last_worker_waited_is_tried_again(tmp_path):
         again = [o.record for o in part]
         assert [(r.number, r.params) for r in again] == [(2, {"rate": 0.3})]
         assert sorted(r.state for r in worker.records()) == ["complete", "complete", "failed"]
+
+
+def test_time_ends_a_worker_that_waits_for_the_one_before_it(tmp_path):
+    bench, limits = Racing(), Limits(clock=Ticking(), deadline_s=5.0)
+    with racer(f"sqlite:///{tmp_path / 'race.db'}", bench, limits=limits, trials=3) as worker:
+        worker.study.ask()  # and never a word more
+        assert list(worker.take_part()) == []
+        assert worker.records() == ()
+    assert bench.asked == []

@@ -154,7 +154,7 @@ class Shared:
             raise
 
     def _earlier(self, number: int) -> list[Any]:
-        """The trials with lower numbers, once each of them has said what it tries.
+        """The trials with lower numbers, once each of them has said what it tries, or the time is over.
 
         Numbers are a queue: whoever holds the lowest decides first, so nobody hands out more than the budget, takes
         up a lost trial a second time or proposes without knowing what the others are at.
@@ -164,7 +164,7 @@ class Shared:
             self._fail_stale()
             trials = [t for t in self._trials() if t.number < number]
             silent = [t for t in trials if t.state.name == "RUNNING" and "params" not in t.user_attrs]
-            if not silent:
+            if not silent or self.limits.over():
                 return trials
             for trial in silent:
                 if time.monotonic() - since.setdefault(trial.number, time.monotonic()) > 2 * GRACE_S:
@@ -172,17 +172,18 @@ class Shared:
             self._pause(_QUEUE_EVERY_S)
 
     def _proposal(self, trial: Any) -> Proposal | None:
-        """What to try under a number, written down: first what was lost. None when the budget is handed out."""
+        """What to try under a number, written down: first what was lost. None when nothing is left, or no time."""
         earlier = self._earlier(trial.number)
         lost = _left_over(earlier)
-        if lost:
+        proposal: Proposal | None = None
+        if lost and not self.limits.over():
             trial.set_user_attr("retry_of", lost[0].number)
             proposal = _same(trial.number, lost[0])
-        elif self._handed_out(earlier) or (found := self._proposed(trial.number, earlier)) is None:
+        elif not self.limits.over() and not self._handed_out(earlier):
+            proposal = self._proposed(trial.number, earlier)
+        if proposal is None:
             self._drop(trial.number, trial._trial_id)
             return None
-        else:
-            proposal = found
         self._show_params(trial, proposal)
         trial.set_user_attr("origin", proposal.origin)
         trial.set_user_attr("share", proposal.share)

@@ -85,7 +85,7 @@ def test_the_prompt_names_what_is_open(copied: Callable[[str], Path]) -> None:
         "the gap of",
     ):
         assert words in prompt
-    assert "opened 3 time(s)" in prompt
+    assert "opened 3 times" in prompt
 
 
 def test_the_receiver_is_the_specs(copied: Callable[[str], Path]) -> None:

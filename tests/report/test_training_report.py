@@ -105,6 +105,15 @@ def test_a_change_in_the_folder_changes_the_report(copied: Callable[[str], Path]
     assert "| accuracy | 0.1235 |" in training_report.render(gather(run))
 
 
+def test_parameters_are_shown_as_the_framework_had_them_only_where_that_differs(copied: Callable[[str], Path]) -> None:
+    run = copied("binary")
+    edit(run / "run.json", lambda r: r.update(best_params={"learning_rate": 0.1}))
+    edit(run / "run.json", lambda r: r["model"].update(params={"learning_rate": 0.1, "num_threads": 1}))
+    assert "As the framework was given it" in training_report.render(gather(run))
+    edit(run / "run.json", lambda r: r["model"].update(params={"learning_rate": 0.1}))
+    assert "As the framework was given it" not in training_report.render(gather(run))
+
+
 def test_the_same_folder_gives_the_same_bytes(copied: Callable[[str], Path]) -> None:
     run = copied("binary")
     before = {p: p.read_bytes() for p in sorted(run.rglob("*")) if p.is_file()}

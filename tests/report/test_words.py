@@ -42,3 +42,8 @@ def test_yaml_values_read_back_the_same(value: object) -> None:
     block = markdown.yaml_block({"key": value, "no": 1})  # type: ignore[dict-item]  # JSON values
     assert YAML(typ="safe", pure=True).load(block) == {"key": value, "no": 1}
     assert "```" not in block
+
+
+@pytest.mark.parametrize(("given", "expected"), [(0, "0 times"), (1, "once"), (2, "twice"), (3, "3 times")])
+def test_how_often(given: int, expected: str) -> None:
+    assert words.times(given) == expected

@@ -28,6 +28,7 @@ _ROLES: tuple[tuple[str, str, str], ...] = (
     (r"samples\.txt", "samples", "Text that the model wrote"),
     (r"data/profile\.json", "profile", "Counts of each column by part, to see drift against"),
     (r"data/schema\.json", "schema", "Columns: kind, role and how both were decided"),
+    (r"data/golden/.*", "data", "Validation rows that exports are proved on"),
     (r"data/.*", "data", "Fingerprint, split and rows of the data"),
     (r"predictions/.*", "predictions", "Stored predictions, one row an input row"),
     (r"plots/learning_curves\.png", "learning_curves", "Learning curves"),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from trainwright.report.markdown import escape, yaml_value
+from trainwright.report.words import times
 
 
 def render_template(name: str, values: Mapping[str, object]) -> str:
@@ -23,5 +24,6 @@ def render_template(name: str, values: Mapping[str, object]) -> str:
     )
     environment.filters["md"] = escape
     environment.filters["yaml"] = yaml_value
+    environment.filters["times"] = times
     text = environment.get_template(name).render(dict(values))
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

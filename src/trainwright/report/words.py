@@ -57,6 +57,11 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def times(number: int) -> str:
+    """``once``, ``twice``, ``3 times``."""
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
 def size(number: int) -> str:
     """Bytes in the unit that reads best (powers of 1000, as disks are sold)."""
     value = float(number)

@@ -1,7 +1,9 @@
 """Plug-ins by file name and by entry point."""
 
+import importlib
 import sys
-from importlib.metadata import EntryPoint
+from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -11,19 +13,20 @@ from trainwright.core.errors import SpecError
 
 
 @pytest.fixture
-def installed(monkeypatch):
-    """Entry points of an invented package: a good one, one that shadows, one that names a class."""
-    module = ModuleType("somebodys_plugin")
-    module.Thing = object
-    monkeypatch.setitem(sys.modules, "somebodys_plugin", module)
-    points = [
-        EntryPoint("theirs", "somebodys_plugin", "trainwright.trackers"),
-        EntryPoint("jsonl", "somebodys_plugin", "trainwright.trackers"),
-        EntryPoint("a_class", "somebodys_plugin:Thing", "trainwright.trackers"),
-        EntryPoint("elsewhere", "somebodys_plugin", "trainwright.engines"),
-    ]
-    monkeypatch.setattr(registry, "entry_points", lambda *, group: [p for p in points if p.group == group])
-    return module
+def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleType]:
+    """An installed package with entry points: a good one, one that shadows, one that names a class."""
+    (tmp_path / "somebodys_plugin.py").write_text("class Thing: pass\n")
+    folder = tmp_path / "somebodys_plugin-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: somebodys-plugin\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text(
+        "[trainwright.trackers]\n"
+        "theirs = somebodys_plugin\njsonl = somebodys_plugin\na_class = somebodys_plugin:Thing\n"
+        "[trainwright.engines]\nelsewhere = somebodys_plugin\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("somebodys_plugin")
+    del sys.modules["somebodys_plugin"]
 
 
 @pytest.mark.parametrize("kind", ["engines", "families", "trackers"])

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
+
+from tests.pipeline.warm import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 180.0
@@ -77,16 +80,27 @@ def start(*arguments: str | Path, cwd: Path) -> "subprocess.Popen[str]":
 
 
 def finish(process: "subprocess.Popen[str]") -> Done:
-    """Wait for a started command; a traceback is never acceptable."""
+    """Wait for a started command."""
     stdout, stderr = process.communicate(timeout=TIMEOUT_S)
+    return ended(process.returncode, stdout, stderr)
+
+
+def ended(code: int, stdout: str, stderr: str) -> Done:
+    """What a command left; a traceback is never acceptable."""
     assert "Traceback" not in stderr + stdout, stderr
     assert "internal error" not in stderr + stdout, stderr + stdout
-    return Done(returncode=process.returncode, stdout=stdout, stderr=stderr)
+    return Done(returncode=code, stdout=stdout, stderr=stderr)
 
 
-def command(*arguments: str | Path, cwd: Path) -> Done:
-    """The command, run to its end."""
-    return finish(start(*arguments, cwd=cwd))
+def command(*arguments: str | Path, cwd: Path, fresh: bool = False) -> Done:
+    """The command, run to its end; ``fresh``: in an interpreter of its own, not in a copy of a loaded one."""
+    if fresh:
+        return finish(start(*arguments, cwd=cwd))
+    with tempfile.TemporaryDirectory() as streams:
+        code = warm().run(
+            [*map(str, arguments)], cwd=cwd, environment=environment(), streams=Path(streams), timeout_s=TIMEOUT_S
+        )
+        return ended(code, *((Path(streams) / name).read_text() for name in ("stdout", "stderr")))
 
 
 def spec(
@@ -110,9 +124,10 @@ def spec(
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with ``data.csv`` and ``spec.yaml``, where commands are run."""
+    """A folder with ``data.csv`` and ``spec.yaml``, where commands are run; ``fresh`` as in `command`."""
 
     folder: Path
+    fresh: bool = False
 
     def write(self, wanted: Mapping[str, object], frame: pd.DataFrame | None = None, **others: pd.DataFrame) -> None:
         """Write the spec (JSON is YAML), ``data.csv``, and ``NAME.csv`` for each further frame."""
@@ -124,7 +139,7 @@ class Project:
 
     def __call__(self, *arguments: str | Path) -> Done:
         """Run a command here."""
-        return command(*arguments, cwd=self.folder)
+        return command(*arguments, cwd=self.folder, fresh=self.fresh)
 
     def train(self, *options: str) -> Path:
         """Train ``spec.yaml``, which must succeed; the run folder."""

@@ -23,7 +23,7 @@ def changes(repair: Json) -> Json:
 
 
 def test_a_run_repairs_itself_and_its_resolved_spec_repeats_it_bit_for_bit(tmp_path: Path) -> None:
-    project = Project(tmp_path / "first")
+    project = Project(tmp_path / "first", fresh=True)
     project.write(hot(), table())
     run = project.train()
 
@@ -38,7 +38,7 @@ def test_a_run_repairs_itself_and_its_resolved_spec_repeats_it_bit_for_bit(tmp_p
     resolved = (run / "resolved.yaml").read_text()
     assert "repeat:  # repair" in resolved
 
-    again = Project(tmp_path / "again")
+    again = Project(tmp_path / "again", fresh=True)
     again.folder.mkdir()
     shutil.copy(tmp_path / "first" / "data.csv", again.folder)
     (again.folder / "spec.yaml").write_text(resolved)
@@ -50,7 +50,7 @@ def test_a_run_repairs_itself_and_its_resolved_spec_repeats_it_bit_for_bit(tmp_p
 
 
 def test_a_repaired_run_that_is_stopped_and_resumed_ends_in_the_same_bytes(tmp_path: Path) -> None:
-    whole, cut = Project(tmp_path / "whole"), Project(tmp_path / "cut")
+    whole, cut = Project(tmp_path / "whole", fresh=True), Project(tmp_path / "cut", fresh=True)
     for project in (whole, cut):
         project.write(hot(checkpoint_every="0.01s"), table())
     run = whole.train()

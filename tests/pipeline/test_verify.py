@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -211,7 +212,8 @@ def test_openssl_makes_keys_that_are_read(copied: Copied, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_training_again_gives_the_same_bytes(finished: Project, tmp_path: Path) -> None:
-    done = finished("verify", finished.only_run(), "--retrain", "--out", tmp_path / "again", "--json")
+    fresh = replace(finished, fresh=True)
+    done = fresh("verify", finished.only_run(), "--retrain", "--out", tmp_path / "again", "--json")
     assert done.returncode == 0, done.stdout
     told = done.json["retrain"]
     again = Path(told["run"])

@@ -38,7 +38,7 @@ def kill_at(process, folder: Path, lines: int, delay_s: float) -> bool:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("parallel", [1, 2])
 def test_a_search_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path, parallel):
-    project = Project(tmp_path)
+    project = Project(tmp_path, fresh=True)
     search = {"budget": f"{TRIALS} trials", "parallel": parallel}
     training = {"rounds": 120, "threads": parallel}
     project.write(spec("lightgbm", training=training, hyperparameter_search=search), table(rows=3000))

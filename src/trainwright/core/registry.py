@@ -6,10 +6,12 @@ named in `_NOT_PLUGINS`, are not plug-ins. Listing names imports nothing.
 """
 
 import difflib
+import functools
 import importlib
 import importlib.util
 import pkgutil
-from importlib.metadata import EntryPoint, entry_points
+import sys
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from types import ModuleType
 from typing import Literal, TypeAlias
 
@@ -60,4 +62,10 @@ def _built_in(kind: PluginKind) -> frozenset[str]:
 
 
 def _installed(kind: PluginKind) -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=f"trainwright.{kind}")}
+    return {point.name: point for point in _entry_points(tuple(sys.path)).select(group=f"trainwright.{kind}")}
+
+
+@functools.lru_cache(maxsize=1)
+def _entry_points(path: tuple[str, ...]) -> EntryPoints:
+    """Those of all packages on a path. Reading those of 170 packages takes 9 ms, and a run asks 14 times."""
+    return entry_points()

@@ -62,10 +62,10 @@ def _built_in(kind: PluginKind) -> frozenset[str]:
 
 
 def _installed(kind: PluginKind) -> dict[str, EntryPoint]:
-    return {point.name: point for point in _entry_points(tuple(sys.path)).select(group=f"trainwright.{kind}")}
+    return {point.name: point for point in _entry_points(f"trainwright.{kind}", tuple(sys.path))}
 
 
-@functools.lru_cache(maxsize=1)
-def _entry_points(path: tuple[str, ...]) -> EntryPoints:
-    """Those of all packages on a path. Reading those of 170 packages takes 9 ms, and a run asks 14 times."""
-    return entry_points()
+@functools.lru_cache(maxsize=8)
+def _entry_points(group: str, path: tuple[str, ...]) -> EntryPoints:
+    """Those of all packages on a path. Reading the ones of 150 packages takes 9 ms, and a run asks 14 times."""
+    return entry_points(group=group)

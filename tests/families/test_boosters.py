@@ -197,9 +197,7 @@ def test_every_catboost_name_is_known_to_the_library() -> None:
 
 
 @pytest.mark.parametrize(("family", "extra"), [("lightgbm", "boost"), ("catboost", "catboost")])
-def test_a_library_that_is_needed_and_absent_is_named(
-    family: str, extra: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_library_that_is_needed_and_absent_is_named(family: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (family, f"{family}.basic"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ResourceMissing, match=rf"^{family} is not installed.*\[{extra}\]"):

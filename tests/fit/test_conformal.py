@@ -36,7 +36,9 @@ def test_ends_are_those_of_the_rule() -> None:
     assert made(np.arange(1.0, 4.0)).offsets(0.5) == Offsets(1.0, 3.0)
 
 
-@pytest.mark.parametrize(("level", "rows"), [(0.5, 3), (0.8, 9), (0.9, 19), (0.95, 39), (0.99, 199), (0.999, 1999)])
+@pytest.mark.parametrize(
+    ("level", "rows"), [(0.5, 3), (0.8, 9), (0.9, 19), (0.95, 39), (0.99, 199), (0.999, 1999), (0.9999, 19999)]
+)
 def test_one_row_too_few_is_refused_with_the_number_it_takes(level: float, rows: int) -> None:
     assert rows_needed(level) == rows
     made(np.arange(float(rows))).offsets(level)
@@ -63,6 +65,14 @@ def test_equal_weights_are_none() -> None:
     draw = np.random.default_rng(0).normal(size=57)
     assert made(draw, np.full(57, 0.3)).offsets(0.9) == made(draw).offsets(0.9)
     assert made(draw, np.full(57, 0.3)).effective_rows == pytest.approx(57)
+
+
+@pytest.mark.parametrize("rows", [19, 39, 59, 199, 999])
+@pytest.mark.parametrize("weight", [0.1, 0.3, 0.7, 3.0])
+def test_ranks_do_not_depend_on_how_sums_of_weights_are_rounded(rows: int, weight: float) -> None:
+    """At 90%, 20 k - 1 rows have their ends at the ranks k and 19 k exactly."""
+    ends = made(np.arange(1.0, rows + 1), np.full(rows, weight)).offsets(0.9)
+    assert ends == Offsets((rows + 1) // 20, 19 * (rows + 1) // 20)
 
 
 def test_heavy_rows_count_more_and_leave_fewer() -> None:

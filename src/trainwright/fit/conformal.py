@@ -204,7 +204,7 @@ def check_level(level: float) -> None:
 
 def rows_needed(level: float) -> int:
     """Rows of equal weight that an interval of that level takes: each side needs one residual beyond its share."""
-    return math.ceil(2.0 / (1.0 - level) - 1.0 - _SLACK)
+    return math.ceil((2.0 / (1.0 - level) - 1.0) * (1.0 - _SLACK))
 
 
 def _kept(count: int) -> "np.ndarray":

@@ -196,18 +196,22 @@ def predict(
     data: "str | Path | pd.DataFrame",
     *,
     out: Path | None = None,
+    interval: float | None = None,
     trust_code: bool = False,
     listener: Listener | None = None,
 ) -> PredictResult:
     """Score rows with the delivered model of a run or a hand-off alone: columns checked, one row out per row in.
 
+    ``interval`` is the level of prediction intervals of a regression, such as 0.9: columns ``lower`` and ``upper``.
+
     Raises:
         ArtifactRefused: the model is damaged or not finished, or an own model's code is not trusted.
         DataRefused: columns are missing.
+        SpecError: the model has no intervals, or its run had too few held-out rows for that level.
     """
     from trainwright.stages.scoring import score_rows
 
-    return score_rows(Path(run), data, out=out, trust_code=trust_code)
+    return score_rows(Path(run), data, out=out, interval=interval, trust_code=trust_code)
 
 
 def open_model(run: str | Path, *, trust_code: bool = False) -> "OpenModel":

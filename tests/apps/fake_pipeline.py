@@ -114,6 +114,7 @@ class FakePipeline(ModuleType):
         data: str,
         *,
         out: Path | None = None,
+        interval: float | None = None,
         trust_code: bool = False,
         listener: Callable[[Event], None] | None = None,
     ) -> "PredictAnswer":

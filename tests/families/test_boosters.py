@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from trainwright.core import registry
+from trainwright.core.errors import ResourceMissing
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.tasks import Task
 from trainwright.families import catboost, lightgbm, xgboost
@@ -183,7 +184,7 @@ def test_defaults_that_a_choice_makes_meaningless_are_left_out() -> None:
 
 
 def test_every_lightgbm_name_is_known_to_the_library() -> None:
-    known = lightgbm._library_aliases()
+    known = lightgbm._native_aliases()
     ours = {*lightgbm._RULES, *lightgbm._DECIDED} - {"quantile"}
     assert ours <= set(known)
     assert all(known[name] == name for name in ours), "canonical names only"
@@ -192,7 +193,15 @@ def test_every_lightgbm_name_is_known_to_the_library() -> None:
 
 def test_every_catboost_name_is_known_to_the_library() -> None:
     ours = {*catboost._RULES, *catboost._DECIDED, *catboost._ALIASES} - {"quantile"}
-    assert ours <= set(catboost._library_aliases())
+    assert ours <= set(catboost._native_aliases())
+
+
+@pytest.mark.parametrize(("family", "extra"), [("lightgbm", "boost"), ("catboost", "catboost")])
+def test_a_library_that_is_needed_and_absent_is_named(family: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (family, f"{family}.basic"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ResourceMissing, match=rf"^{family} is not installed.*\[{extra}\]"):
+        problems(family, {"no such": 1})
 
 
 def test_every_xgboost_name_is_used_by_the_library() -> None:

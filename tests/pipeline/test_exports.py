@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import trainwright
+from tests.fit.exports.models import spoil_graphs
 from tests.pipeline.builders import Project, assert_whole, codes, record, spec, table
 from trainwright.core.errors import CannotExport, ResourceMissing, SpecError, VerificationFailed
 from trainwright.stages import exporting
@@ -127,23 +128,12 @@ def test_a_wrong_export_is_removed_and_the_command_fails(copy: Path, monkeypatch
     """One leaf of one tree is off by a hundredth."""
     import onnx
 
-    from trainwright.fit.formats import onnx as format_onnx
+    def shift(attribute: onnx.AttributeProto) -> None:
+        leaves = onnx.numpy_helper.to_array(attribute.t).copy()
+        leaves[0] += 0.01
+        attribute.t.CopyFrom(onnx.numpy_helper.from_array(leaves, "leaf_weights"))
 
-    write = format_onnx.write
-
-    def wrong(model, folder):
-        written = write(model, folder)
-        graph = onnx.load(folder / written.file)
-        for node in graph.graph.node:
-            for attribute in node.attribute:
-                if attribute.name == "leaf_weights":
-                    leaves = onnx.numpy_helper.to_array(attribute.t).copy()
-                    leaves[0] += 0.01
-                    attribute.t.CopyFrom(onnx.numpy_helper.from_array(leaves, "leaf_weights"))
-        onnx.save(graph, folder / written.file)
-        return written
-
-    monkeypatch.setattr(format_onnx, "write", wrong)
+    spoil_graphs(monkeypatch, "leaf_weights", shift)
     with pytest.raises(VerificationFailed, match="golden rows are predicted otherwise") as caught:
         trainwright.export(copy, ["onnx"])
     assert caught.value.exit_code == 6
@@ -170,10 +160,23 @@ def test_what_cannot_be_is_said_before_anything_is_made(copy: Path, tmp_path: Pa
     assert "Did you mean 'onnx'?" in done.json["error"]["message"]
 
 
-def test_a_runtime_that_is_not_installed_is_exit_8(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_runtime_that_is_not_installed_is_exit_8_and_takes_no_evidence(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def content() -> dict[str, bytes]:
+        return {str(p): p.read_bytes() for p in copy.rglob("*") if p.is_file() and p.name != ".lock"}
+
+    before, proved = content(), parity(copy)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ResourceMissing, match=r"trainwright\[onnx\]"):
+    with pytest.raises(ResourceMissing, match=r"trainwright\[onnx\]") as caught:
         trainwright.export(copy, ["onnx"])
+    assert caught.value.exit_code == 8
+    assert content() == before
+    with pytest.raises(ResourceMissing, match=r"trainwright\[onnx\].*Made and proved: booster"):
+        trainwright.export(copy, ["onnx", "booster"])
+    assert parity(copy)["onnx"] == proved["onnx"]
+    assert record(copy)["artifacts"] == {**record(copy)["artifacts"], "onnx": "model/onnx", "booster": "model/booster"}
+    assert_whole(copy)
 
 
 def test_impossible_formats_are_mistakes_with_their_place(tmp_path: Path) -> None:

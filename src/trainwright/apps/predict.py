@@ -23,20 +23,25 @@ def predict_command(
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help=".csv, .parquet or .jsonl; else CSV goes to the screen."),
     ] = None,
+    interval: Annotated[
+        float | None,
+        typer.Option("--interval", metavar="LEVEL", help="Of a regression: the ends of intervals, such as 0.9."),
+    ] = None,
     trust_code: TrustFlag = False,
     json: JsonFlag = False,
 ) -> Answer:
     """Score new rows, one prediction a row in the order of the input.
 
     Columns are matched by name against those of training: missing ones and other kinds are refused, extra ones and
-    unseen categories are counted, drift is told. Files of any size are read block by block.
+    unseen categories are counted, drift is told. Files of any size are read block by block. With --interval 0.9 the
+    columns lower and upper hold the target of nine rows in ten, as far as new rows are like the held-out ones.
     """
     from trainwright import pipeline
 
     around = surroundings(context)
     # without a file the predictions themselves are the output, so nothing else may be on it
     with progress.shown(around.progress, quiet=out is None) as listener:
-        result = pipeline.predict(run, data, out=out, trust_code=trust_code, listener=listener)
+        result = pipeline.predict(run, data, out=out, interval=interval, trust_code=trust_code, listener=listener)
 
     def render(screen: Screen) -> None:
         if result.path is None:
@@ -54,6 +59,7 @@ COMMANDS = (
         examples(
             "trainwright predict runs/churn-20261123-0712-a1b2 new.csv -o scored.csv",
             "trainwright predict runs/churn-20261123-0712-a1b2 new.csv | head",
+            "trainwright predict runs/price-20261123-0712-a1b2 new.csv --interval 0.9 -o scored.parquet",
         ),
     ),
 )

@@ -1,30 +1,28 @@
 """The ASGI application of ``trainwright serve``: health, schema, predict, metrics. JSON in, JSON out.
 
-A request is data: values are numbers, texts, true, false or null, and nothing in it names a file or code. One request
-is scored at a time, in a thread, so that health and metrics answer meanwhile.
+A request is data (`trainwright.apps.scoring_requests`): nothing in it names a file or code. One request is read and
+scored at a time, in a thread, so that health and metrics answer meanwhile.
 """
 
 import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trainwright import __version__
+from trainwright.apps.scoring_requests import MOST_ROWS, BadRequest, answer_to, describe_request
 from trainwright.apps.serving_metrics import Counters
 from trainwright.core.errors import DataRefused, SpecError, TrainwrightError
 from trainwright.core.jsonable import JsonValue, to_json
-from trainwright.core.tasks import TABLE_TASKS
 
 if TYPE_CHECKING:
-    import pandas as pd
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
 
     from trainwright.stages.scoring import OpenModel
 
-MOST_ROWS = 10_000  # of one request (assumption: larger ones belong in a file, for `trainwright predict`)
 _SHOWN_CATEGORIES = 50  # of one column in /schema (assumption: what a form would list)
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 _PATHS = ("/health", "/schema", "/predict", "/metrics")
@@ -33,23 +31,6 @@ _Message: TypeAlias = MutableMapping[str, Any]  # ASGI's own dictionaries
 _Receive: TypeAlias = Callable[[], Awaitable[_Message]]
 _Send: TypeAlias = Callable[[_Message], Awaitable[None]]
 _App: TypeAlias = Callable[[_Message, _Receive, _Send], Awaitable[None]]
-
-
-class BadRequest(Exception):
-    """A request that cannot be answered: the status, and the words for the client."""
-
-    def __init__(self, status: int, what: str) -> None:
-        super().__init__(what)
-        self.status = status
-        self.what = what
-
-
-def check_servable(model: "OpenModel") -> None:
-    """Raises SpecError for a model whose rows do not fit into JSON: images, arrays, stretches of text."""
-    from trainwright.data.dataset import OPAQUE
-
-    if model.target.task not in TABLE_TASKS or any(c.kind in OPAQUE for c in model.schema.features):
-        raise SpecError("serve takes models of tables; images, arrays and texts are scored with `trainwright predict`")
 
 
 def make_app(model: "OpenModel", counters: Counters, *, host: str, max_body_bytes: int) -> _App:
@@ -103,48 +84,9 @@ def describe(model: "OpenModel") -> dict[str, JsonValue]:
         "target": model.target.expression,
         "classes": list(model.target.classes),
         "features": features,
+        "request": describe_request(model),
         "most_rows": MOST_ROWS,
     }
-
-
-def rows_of(body: bytes) -> "pd.DataFrame":
-    """The rows of ``{"rows": [{"age": 31, ...}, ...]}``.
-
-    Raises:
-        BadRequest: no JSON, another form, too many rows, or a value that is no number, text, true, false or null.
-    """
-    import pandas as pd
-
-    try:
-        value = json.loads(body, parse_constant=_no_constant, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(400, f"the body is no JSON: {error}") from error
-    rows = value.get("rows") if isinstance(value, dict) and set(value) == {"rows"} else None
-    if not isinstance(rows, list) or not rows:
-        raise BadRequest(422, 'the body must be {"rows": [{"COLUMN": value, ...}, ...]} with at least one row')
-    if len(rows) > MOST_ROWS:
-        raise BadRequest(413, f"at most {MOST_ROWS:,} rows a request, got {len(rows):,}; score files with `predict`")
-    for number, row in enumerate(rows):
-        if not isinstance(row, dict):
-            raise BadRequest(422, f"row {number} must be an object, got {type(row).__name__}")
-        for name, one in row.items():
-            if not (one is None or isinstance(one, str | int | float)):
-                raise BadRequest(422, f"row {number}, {name!r:.60}: a number, text, true, false or null is needed")
-            if isinstance(one, int) and abs(one) >= 2**63:
-                raise BadRequest(422, f"row {number}, {name!r:.60}: a whole number of more than 63 bits")
-    return pd.DataFrame.from_records(rows)
-
-
-def _once(pairs: "list[tuple[str, object]]") -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r:.60} is there twice")
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 async def _predict(model: "OpenModel", counters: Counters, request: "Request", most_bytes: int) -> "Response":
@@ -153,10 +95,10 @@ async def _predict(model: "OpenModel", counters: Counters, request: "Request", m
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise BadRequest(415, f"the content type must be application/json, got {kind[:60] or 'none'}")
-    rows = rows_of(await _body(request, most_bytes))
+    body = await _body(request, most_bytes)
     try:
-        predicted, findings = await to_thread.run_sync(model.predict, rows, limiter=counters.one_at_a_time())
-    except DataRefused as error:
+        predicted, findings = await to_thread.run_sync(answer_to, model, body, limiter=counters.one_at_a_time())
+    except (DataRefused, SpecError) as error:
         raise BadRequest(422, error.message) from error
     counters.rows += len(predicted)
     return _answer(

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from trainwright.apps.answer import Answer, JsonFlag, TrustFlag, examples, surroundings
-from trainwright.apps.scoring_app import check_servable, make_app
+from trainwright.apps.scoring_app import make_app
 from trainwright.apps.screen import Screen
 from trainwright.apps.serving_metrics import Counters
 from trainwright.core.errors import ResourceMissing, missing_extra
@@ -34,7 +34,7 @@ def serve_command(
     trust_code: TrustFlag = False,
     json: JsonFlag = False,
 ) -> Answer:
-    """Score rows over HTTP: /predict, /schema, /health, /metrics. Ctrl-C ends it.
+    """Score rows, images or texts over HTTP: /predict, /schema, /health, /metrics. Ctrl-C ends it.
 
     There is no password: whoever reaches the address can ask. It listens on this machine only, unless --host says more.
     """
@@ -44,7 +44,6 @@ def serve_command(
         if importlib.util.find_spec(module) is None:
             raise missing_extra(module, "serve")
     model = pipeline.open_model(run, trust_code=trust_code)
-    check_servable(model)
     counters = Counters()
     app = make_app(model, counters, host=host, max_body_bytes=max_body_mb * 1_000_000)
     with _listening(host, port) as found:

@@ -84,7 +84,7 @@ def add_features(graph: "Graph", features: "Features", columns: Sequence[ColumnI
             blocks.append(part.text(name.removeprefix("text "), step))
         elif name != "remainder":
             raise CannotExport(f"the step {name!r} of the features has no equal in ONNX")
-    matrix = blocks[0] if len(blocks) == 1 else graph.add("Concat", *blocks, axis=1)
+    matrix = blocks[0] if len(blocks) == 1 else graph.add("Concat", *blocks, attributes={"axis": 1})
     return graph.cast(matrix, part.dtype)
 
 
@@ -237,14 +237,16 @@ class _Part:
         codes = self.graph.add_ml(
             "LabelEncoder",
             self.names[one.column],
-            keys_strings=list(known),
-            values_floats=[float(i) for i in range(len(known))],
-            default_float=-1.0,
+            attributes={
+                "keys_strings": list(known),
+                "values_floats": [float(i) for i in range(len(known))],
+                "default_float": -1.0,
+            },
         )
         return codes if dtype == np.dtype("float32") else self.graph.cast(codes, dtype)
 
     def _joined(self, parts: list[str]) -> str:
-        return parts[0] if len(parts) == 1 else self.graph.add("Concat", *parts, axis=1)
+        return parts[0] if len(parts) == 1 else self.graph.add("Concat", *parts, attributes={"axis": 1})
 
     def _value(self, value: float) -> str:
         import numpy as np

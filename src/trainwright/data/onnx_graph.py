@@ -41,26 +41,34 @@ class Graph:
         self._domains = {"": OPSET, _ML: ML_OPSET}
         self._count = 0
 
-    def add(self, operator: str, *inputs: str, domain: str = "", **attributes: "Attribute") -> str:
-        """Add one node with one output; gives the output's name. ``attributes`` are the operator's own."""
+    def add(
+        self,
+        operator: str,
+        *inputs: str,
+        domain: str = "",
+        attributes: "Mapping[str, Attribute] | None" = None,
+    ) -> str:
+        """Add one node with one output; gives the output's name. ``attributes`` are the operator's own, by name."""
         name = self._fresh(operator)
         self._nodes.append(
-            self._onnx.helper.make_node(operator, inputs, [name], domain=domain, name=name, **attributes)
+            self._onnx.helper.make_node(operator, inputs, [name], domain=domain, name=name, **(attributes or {}))
         )
         if domain == _CONTRIBUTED:
             self._domains[domain] = 1
         return name
 
-    def add_two(self, operator: str, *inputs: str, **attributes: "Attribute") -> tuple[str, str]:
+    def add_two(
+        self, operator: str, *inputs: str, attributes: "Mapping[str, Attribute] | None" = None
+    ) -> tuple[str, str]:
         """Add one node with two outputs."""
         first, second = self._fresh(operator), self._fresh(operator)
-        node = self._onnx.helper.make_node(operator, inputs, [first, second], name=first, **attributes)
+        node = self._onnx.helper.make_node(operator, inputs, [first, second], name=first, **(attributes or {}))
         self._nodes.append(node)
         return first, second
 
-    def add_ml(self, operator: str, *inputs: str, **attributes: "Attribute") -> str:
+    def add_ml(self, operator: str, *inputs: str, attributes: "Mapping[str, Attribute] | None" = None) -> str:
         """Add one node of the domain ``ai.onnx.ml``."""
-        return self.add(operator, *inputs, domain=_ML, **attributes)
+        return self.add(operator, *inputs, domain=_ML, attributes=attributes)
 
     def constant(self, value: "np.ndarray") -> str:
         """The name of a constant of that value; text in object arrays."""
@@ -89,7 +97,8 @@ class Graph:
         """The value in another type."""
         import numpy as np
 
-        return self.add("Cast", value, to=int(self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))))
+        kind = int(self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+        return self.add("Cast", value, attributes={"to": kind})
 
     def output(self, value: str, name: str, dtype: "np.dtype", shape: Sequence[int]) -> None:
         """Make a value an output of the graph under this name."""

@@ -69,7 +69,7 @@ class _Whole:
 
     def mod(self, value: str, by: int) -> str:
         """What remains, with the sign of the divisor."""
-        return self._graph.add("Mod", value, self._constant(by), fmod=0)
+        return self._graph.add("Mod", value, self._constant(by), attributes={"fmod": 0})
 
     def plus(self, value: str, other: int) -> str:
         """A sum with a constant."""

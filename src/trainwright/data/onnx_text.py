@@ -43,25 +43,36 @@ def _counts(graph: "Graph", texts: str, terms: "TransformerMixin") -> str:
     import numpy as np
 
     flat = graph.add("Reshape", texts, graph.constant(np.array([-1])))
-    small = graph.add("StringNormalizer", flat, case_change_action="LOWER", is_case_sensitive=1, locale=_LOCALE)
+    small = graph.add(
+        "StringNormalizer", flat, attributes={"case_change_action": "LOWER", "is_case_sensitive": 1, "locale": _LOCALE}
+    )
     column = graph.add("Reshape", small, graph.constant(np.array([-1, 1])))
-    words = graph.add("Tokenizer", column, domain="com.microsoft", mark=0, mincharnum=1, pad_value="", tokenexp=_WORDS)
+    words = graph.add(
+        "Tokenizer",
+        column,
+        domain="com.microsoft",
+        attributes={"mark": 0, "mincharnum": 1, "pad_value": "", "tokenexp": _WORDS},
+    )
     # A column of empty words: texts of which none has a word would give a matrix without columns.
     nothing = graph.add("Expand", graph.constant(np.array([[""]], dtype=object)), graph.add("Shape", column))
-    padded = graph.add("Concat", graph.add("Squeeze", words, graph.constant(np.array([1]))), nothing, axis=1)
+    padded = graph.add(
+        "Concat", graph.add("Squeeze", words, graph.constant(np.array([1]))), nothing, attributes={"axis": 1}
+    )
     singles = {term: at for term, at in terms.vocabulary_.items() if " " not in term}
     pairs = {term: at for term, at in terms.vocabulary_.items() if " " in term}
     pool = [*singles, *(word for pair in pairs for word in pair.split(" "))]
     return graph.add(
         "TfIdfVectorizer",
         padded,
-        mode="TF",
-        min_gram_length=1,
-        max_gram_length=2 if pairs else 1,
-        max_skip_count=0,
-        ngram_counts=[0, len(singles)] if pairs else [0],
-        ngram_indexes=[int(at) for at in (*singles.values(), *pairs.values())],
-        pool_strings=pool,
+        attributes={
+            "mode": "TF",
+            "min_gram_length": 1,
+            "max_gram_length": 2 if pairs else 1,
+            "max_skip_count": 0,
+            "ngram_counts": [0, len(singles)] if pairs else [0],
+            "ngram_indexes": [int(at) for at in (*singles.values(), *pairs.values())],
+            "pool_strings": pool,
+        },
     )
 
 
@@ -73,6 +84,6 @@ def _weighted(graph: "Graph", counts: str, idf: "np.ndarray") -> str:
     present = graph.add("Greater", counts, zero)
     logs = graph.add("Add", graph.add("Log", graph.add("Where", present, counts, one)), one)
     weighted = graph.add("Mul", graph.add("Where", present, logs, zero), graph.constant(idf[None]))
-    length = graph.add("ReduceL2", weighted, graph.constant(np.array([1])), keepdims=1)
+    length = graph.add("ReduceL2", weighted, graph.constant(np.array([1])), attributes={"keepdims": 1})
     divisor = graph.add("Where", graph.add("Greater", length, zero), length, one)
     return graph.add("Div", weighted, divisor)

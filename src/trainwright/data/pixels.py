@@ -58,6 +58,21 @@ def decode(data: bytes) -> "Image.Image":
         raise NotReadable(str(error) or type(error).__name__) from error
 
 
+def dimensions(data: bytes) -> tuple[int, int]:
+    """(width, height) as the image's header says; nothing is decoded.
+
+    Raises:
+        NotReadable: no image.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+            return int(opened.width), int(opened.height)
+    except Exception as error:  # a decoder may raise anything on damaged bytes
+        raise NotReadable(str(error) or type(error).__name__) from error
+
+
 def describe(picture: "Image.Image") -> str:
     """The text that stands for a decoded image."""
     from PIL import Image

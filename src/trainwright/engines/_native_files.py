@@ -10,7 +10,7 @@ from typing import Any
 from trainwright.core.errors import ArtifactRefused
 from trainwright.core.jsonable import JsonValue, dumps
 from trainwright.core.tasks import Task
-from trainwright.engines.contract import Job, LibraryFile
+from trainwright.engines.contract import Job, NativeFile
 
 _FORMAT = 1
 STATE_JSON = "state.json"
@@ -76,7 +76,7 @@ class ModelFile:
         checked_bytes(folder / found.file, expected)
         return found
 
-    def of_library(self, folder: Path) -> LibraryFile:
+    def native_file(self, folder: Path) -> NativeFile:
         """The native file, with what turns the library's answer into predictions."""
         about: dict[str, JsonValue] = {
             "task": self.task.value,
@@ -84,7 +84,7 @@ class ModelFile:
             "sparse": self.sparse,
             "link": self.link,
         }
-        return LibraryFile(library=self.engine, file=folder / self.file, about=about)
+        return NativeFile(package=self.engine, file=folder / self.file, about=about)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

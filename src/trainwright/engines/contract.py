@@ -10,7 +10,7 @@ An engine is one module with these names::
 
 More is optional: ``choose_threads(job, cores) -> (int, Finding)`` measures how many threads train a job fastest,
 `ChoosesDevice` settles ``device: auto``, `Experiments` tries an untrained model, `ShowsGradients` looks into a trained
-one; and for exports `EntersGraph` (ONNX), `GivesModule` (PyTorch's own formats), `GivesLibraryFile` (the library's own
+one; and for exports `EntersGraph` (ONNX), `GivesModule` (PyTorch's own formats), `GivesNativeFile` (the library's own
 file) and `GivesEstimator` (joblib).
 
 The session yields, the driver decides: a session never stops early, never evaluates, never writes except where told.
@@ -310,23 +310,23 @@ class GivesModule(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LibraryFile:
+class NativeFile:
     """A model file that the engine's library loads by itself.
 
-    ``library`` is the module's name, ``file`` the file. ``about`` is what turns the library's answer into predictions:
+    ``package`` is the module's name, ``file`` the file. ``about`` is what turns the library's answer into predictions:
     ``task``, ``categorical``, ``sparse``, ``link``.
     """
 
-    library: str
+    package: str
     file: Path
     about: Mapping[str, JsonValue]
 
 
 @runtime_checkable
-class GivesLibraryFile(Protocol):
+class GivesNativeFile(Protocol):
     """An engine whose native model is a file of its library."""
 
-    def library_file(self, folder: Path) -> LibraryFile:
+    def native_file(self, folder: Path) -> NativeFile:
         """The file among what `Session.export` wrote; held against its hash.
 
         Raises:

@@ -20,7 +20,7 @@ from trainwright.engines._native_errors import parsing_errors, training_errors
 from trainwright.engines._native_files import ModelFile
 from trainwright.engines._predictions import check_columns, is_sparse, two_columns
 from trainwright.engines._unit_size import rounds_per_unit
-from trainwright.engines.contract import Capabilities, InGraph, Job, LibraryFile, ResumeKind, ResumePolicy
+from trainwright.engines.contract import Capabilities, InGraph, Job, NativeFile, ResumeKind, ResumePolicy
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -133,9 +133,9 @@ def add_to_graph(folder: Path, graph: "Graph", X: str, *, trust_code: bool) -> I
     return InGraph(output=lightgbm.add_to_graph(folder / meta.file, graph, X), precision="float64")
 
 
-def library_file(folder: Path) -> LibraryFile:
-    """See `trainwright.engines.contract.GivesLibraryFile`."""
-    return ModelFile.read(folder, "lightgbm").of_library(folder)
+def native_file(folder: Path) -> NativeFile:
+    """See `trainwright.engines.contract.GivesNativeFile`."""
+    return ModelFile.read(folder, "lightgbm").native_file(folder)
 
 
 class _Model:

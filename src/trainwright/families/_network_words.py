@@ -85,11 +85,11 @@ class Training:
 def vocabulary(family: str, rules: Mapping[str, Rule], aliases: Mapping[str, str]) -> Vocabulary:
     """The parameter names of a network family, with those of its training."""
     return Vocabulary(
-        library=family,
+        package=family,
         rules={**rules, **RECIPE_RULES},
         decided={name: fix for name, fix in DECIDED.items() if name not in rules},
         aliases={**ALIASES, **aliases},
-        library_aliases=dict,
+        native_aliases=dict,
     )
 
 

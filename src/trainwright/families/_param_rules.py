@@ -86,24 +86,24 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """The parameter names of a library.
+    """The parameter names of a library, which messages call ``package``.
 
-    ``decided`` maps a name to where in the spec that decision is made. ``library_aliases`` imports the library and
+    ``decided`` maps a name to where in the spec that decision is made. ``native_aliases`` imports the library and
     returns every name it knows, mapped to the name it stands for; it is asked only about names not found in ``rules``,
     ``decided`` or ``aliases``.
     """
 
-    library: str
+    package: str
     rules: Mapping[str, Rule]
     decided: Mapping[str, str]
     aliases: Mapping[str, str]
-    library_aliases: Callable[[], Mapping[str, str]]
+    native_aliases: Callable[[], Mapping[str, str]]
 
     def canonical(self, name: str) -> str | None:
         """The name a user's name stands for, or None when nobody knows it."""
         if name in self.rules or name in self.decided:
             return name
-        return self.aliases.get(name) or self.library_aliases().get(name)
+        return self.aliases.get(name) or self.native_aliases().get(name)
 
     def translate(self, params: Params) -> tuple[dict[str, JsonValue], list[ParamProblem]]:
         """User parameters under their canonical names, and the problems with their names."""
@@ -117,7 +117,7 @@ class Vocabulary:
             elif canonical in self.decided:
                 found.append(ParamProblem(name=name, what="Trainwright sets it", fix=self.decided[canonical]))
             elif canonical not in self.rules:
-                what = f"{self.library} knows it, but it has no effect on training here"
+                what = f"{self.package} knows it, but it has no effect on training here"
                 found.append(ParamProblem(name=name, what=what, fix="leave it out"))
             elif canonical in written:
                 what = f"is another name of {written[canonical]!r}, which is given too"
@@ -136,7 +136,7 @@ class Vocabulary:
         known = sorted({*self.rules, *self.aliases, *self.decided})
         close = difflib.get_close_matches(name, known, n=1)
         fix = f"did you mean {close[0]!r}?" if close else f"parameters: {', '.join(sorted(self.rules))}"
-        return ParamProblem(name=name, what=f"{self.library} has no such parameter", fix=fix)
+        return ParamProblem(name=name, what=f"{self.package} has no such parameter", fix=fix)
 
 
 def without_effect(given: Iterable[str], merged: Params, effects: Sequence[Effect]) -> list[ParamProblem]:

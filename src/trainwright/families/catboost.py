@@ -4,8 +4,8 @@ import inspect
 import re
 from collections.abc import Mapping
 
-from trainwright.core.errors import missing_extra
 from trainwright.core.jsonable import JsonValue
+from trainwright.core.packages import needs_package
 from trainwright.core.plan import FeatureStyle, ModelPlan
 from trainwright.core.tasks import TABLE_TASKS, Task
 from trainwright.families import _booster_words as words
@@ -180,18 +180,16 @@ _ALIASES = {
 }
 
 
-def _library_aliases() -> Mapping[str, str]:
+def _native_aliases() -> Mapping[str, str]:
     """Every parameter in the signatures of CatBoost's estimators."""
-    try:
+    with needs_package("catboost", "catboost"):
         from catboost import CatBoostClassifier, CatBoostRegressor
-    except Exception as error:
-        raise missing_extra("catboost", "catboost") from error
     names = {n for kind in (CatBoostClassifier, CatBoostRegressor) for n in inspect.signature(kind).parameters}
     return {name: name for name in names if name != "kwargs"}
 
 
 _VOCABULARY = Vocabulary(
-    library="CatBoost", rules=_RULES, decided=_DECIDED, aliases=_ALIASES, library_aliases=_library_aliases
+    package="CatBoost", rules=_RULES, decided=_DECIDED, aliases=_ALIASES, native_aliases=_native_aliases
 )
 
 _EFFECTS = (

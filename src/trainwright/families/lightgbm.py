@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from trainwright.core.errors import missing_extra
 from trainwright.core.jsonable import JsonValue
+from trainwright.core.packages import needs_package
 from trainwright.core.plan import FeatureStyle, ModelPlan
 from trainwright.core.tasks import TABLE_TASKS, Task
 from trainwright.families import _booster_words as words
@@ -188,18 +188,16 @@ _ALIASES = {"n_estimators": "num_iterations", "random_state": "seed", "n_jobs": 
 """Typical ones, so that the usual slips are found without importing LightGBM."""
 
 
-def _library_aliases() -> Mapping[str, str]:
+def _native_aliases() -> Mapping[str, str]:
     """Every parameter name LightGBM itself lists, mapped to the one it stands for."""
-    try:
+    with needs_package("lightgbm", "boost"):
         from lightgbm.basic import _ConfigAliases
-    except Exception as error:
-        raise missing_extra("lightgbm", "boost") from error
     listed: Mapping[str, list[str]] = _ConfigAliases._get_all_param_aliases()
     return {alias: name for name, aliases in listed.items() for alias in (name, *aliases)}
 
 
 _VOCABULARY = Vocabulary(
-    library="LightGBM", rules=_RULES, decided=_DECIDED, aliases=_ALIASES, library_aliases=_library_aliases
+    package="LightGBM", rules=_RULES, decided=_DECIDED, aliases=_ALIASES, native_aliases=_native_aliases
 )
 
 

@@ -166,12 +166,12 @@ _KNOWN_WITHOUT_EFFECT = frozenset(
 """XGBoost has no list of its parameters to ask; these are the documented ones that do nothing in these plans."""
 
 
-def _library_aliases() -> Mapping[str, str]:
+def _native_aliases() -> Mapping[str, str]:
     return {name: name for name in _KNOWN_WITHOUT_EFFECT}
 
 
 _VOCABULARY = Vocabulary(
-    library="XGBoost", rules=_RULES, decided=_DECIDED, aliases=_ALIASES, library_aliases=_library_aliases
+    package="XGBoost", rules=_RULES, decided=_DECIDED, aliases=_ALIASES, native_aliases=_native_aliases
 )
 
 _EFFECTS = (

@@ -33,6 +33,7 @@ _SOURCES = {
     "model": "run.json (model)",
     "metrics": "run.json (metrics), computed from predictions/*.parquet",
     "intervals": "run.json (intervals)",
+    "prediction_intervals": "run.json (prediction_intervals), data/prediction_intervals.json",
     "gap": "run.json (gap)",
     "data": "run.json (data), data/schema.json",
     "columns": "data/schema.json",

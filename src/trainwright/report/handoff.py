@@ -27,7 +27,7 @@ _MARKS = (f"{HANDOFF}/{MANIFEST}", f"{HANDOFF}/{SIGNATURE}")
 _APPEND_ONLY = "training_log.jsonl"
 _REWRITTEN = "run.json"
 _IMAGES = "sample.zip"
-_SCORES = ("primary", "metrics", "intervals", "gap", "baselines", "cross_validation")
+_SCORES = ("primary", "metrics", "intervals", "prediction_intervals", "gap", "baselines", "cross_validation")
 
 
 def write(run: Path, facts: Facts) -> tuple[Finding, ...]:

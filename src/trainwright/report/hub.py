@@ -28,7 +28,7 @@ class HubResult:
 class HubCard:
     """What the Hub shows beside a card and searches by."""
 
-    library: str
+    framework: str
     pipeline: str
     tags: tuple[str, ...]
     metrics: tuple[str, ...]
@@ -44,7 +44,7 @@ def hub_card(facts: Facts) -> HubCard:
     results = tuple(r for part in _PARTS if (r := _result(facts, part)).metrics)
     tags = ("trainwright", pipeline, facts.task.value, text(facts.model.get("family")))
     return HubCard(
-        library=_LIBRARIES.get(engine, engine),
+        framework=_LIBRARIES.get(engine, engine),
         pipeline=pipeline,
         tags=tuple(dict.fromkeys(tag for tag in tags if tag)),
         metrics=tuple(dict.fromkeys(name for result in results for name, _, _ in result.metrics)),

@@ -5,6 +5,7 @@ from pathlib import Path
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.tasks import Task
 from trainwright.report import tables
+from trainwright.report.coverage import interval_words
 from trainwright.report.facts import Facts
 from trainwright.report.figures import FIGURES
 from trainwright.report.markdown import escape, yaml_block
@@ -49,6 +50,7 @@ def render(facts: Facts) -> str:
                 "all": tables.metrics_table(facts, tuple(p for p in ("test", "val", "train") if p in facts.metrics)),
                 "val_interval": tables.interval_lines(facts, ("val",)),
                 "test_interval": tables.interval_lines(facts, ("test",)),
+                "prediction_intervals": interval_words(facts),
             },
             "source": facts.source,
             "openings": [text(o) for o in items(facts.record.get("test_openings"))],

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from trainwright.core.findings import Severity
+from trainwright.report.coverage import falls_short, interval_words
 from trainwright.report.facts import CheckFact, Facts
 from trainwright.report.limits import calibration_error, well_calibrated
 from trainwright.report.markdown import escape
@@ -113,6 +114,7 @@ def trust(facts: Facts) -> tuple[Point, ...]:
         _held_out(facts),
         _gap(facts),
         _calibration(facts),
+        _intervals(facts),
         _folds(facts),
         _reproducible(facts),
     ]
@@ -185,6 +187,22 @@ def _calibration(facts: Facts) -> Point | None:
         sentence=f"Off by {error:.1%} on average on held-out rows: {verdict}.",
         source=facts.source("predictions"),
         doubt="probabilities are off",
+    )
+
+
+def _intervals(facts: Facts) -> Point | None:
+    words = interval_words(facts)
+    if not words:
+        return None
+    stored = mapping(facts.record.get("prediction_intervals"))
+    doubt = "" if mapping(stored.get("coverage")) else "prediction intervals are not measured"
+    doubt = "prediction intervals fall short on test rows" if falls_short(facts) else doubt
+    return Point(
+        topic="Prediction intervals",
+        state=State.CAUTION if doubt else State.GOOD,
+        sentence=words,
+        source=facts.source("prediction_intervals"),
+        doubt=doubt,
     )
 
 

@@ -16,16 +16,20 @@ from trainwright.run.manifest import HANDOFF, MANIFEST
 SCORING = ("missing_values", "stretch")
 """What of ``run.json`` reading rows needs; the manifest's ``scoring`` has it too."""
 
+_PROFILE, _INTERVALS = "profile.json", "prediction_intervals.json"
+_BESIDE = ("schema.json", _PROFILE, _INTERVALS)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """Where the parts of a delivered model lie. ``profile`` is None where the run has none."""
+    """Where the parts of a delivered model lie. ``profile`` and ``intervals`` are None where the run has none."""
 
     root: Path
     name: str
     model: Path
     schema: Path
     profile: Path | None
+    intervals: Path | None
     scoring: Mapping[str, JsonValue]
 
 
@@ -41,13 +45,14 @@ def open_delivered(path: Path) -> Delivered:
     if not folder.model.is_dir():
         raise ArtifactRefused(f"{path} has no model yet. `trainwright resume {path}` finishes it.")
     record = read_json(folder.record)
-    profile = folder.data / "profile.json"
+    profile, intervals = folder.data / _PROFILE, folder.data / _INTERVALS
     return Delivered(
         root=path,
         name=str(record.get("name", path.name)),
         model=folder.model,
         schema=folder.data / "schema.json",
         profile=profile if profile.is_file() else None,
+        intervals=intervals if intervals.is_file() else None,
         scoring={name: record.get(name) for name in SCORING},
     )
 
@@ -60,7 +65,7 @@ def _of_handoff(path: Path) -> Delivered:
         for a in (listed if isinstance(listed, list) else [])
         if isinstance(a, Mapping)
     }
-    for name in ("schema.json", "profile.json"):
+    for name in _BESIDE:
         expected = hashes.get(f"{HANDOFF}/{name}")
         if expected is not None and (not (path / name).is_file() or sha256_file(path / name) != expected):
             raise ArtifactRefused(f"{path / name} is missing or changed since the hand-off was written. Copy it again.")
@@ -72,13 +77,14 @@ def _of_handoff(path: Path) -> Delivered:
         name=str(manifest.get("name", path.name)),
         model=path / "model",
         schema=path / "schema.json",
-        profile=path / "profile.json" if f"{HANDOFF}/profile.json" in hashes else None,
+        profile=path / _PROFILE if f"{HANDOFF}/{_PROFILE}" in hashes else None,
+        intervals=path / _INTERVALS if f"{HANDOFF}/{_INTERVALS}" in hashes else None,
         scoring=scoring if isinstance(scoring, Mapping) else {},
     )
 
 
 def put_beside(run: Path, folder: Path) -> None:
-    """Put what a receiver needs into a hand-off folder: the model, the schema, the profile, as links where possible.
+    """Put what a receiver needs into a hand-off folder: the model, as links where possible, and what lies beside it.
 
     Raises:
         ResourceMissing: the disk is full or the folder cannot be written.
@@ -94,6 +100,6 @@ def put_beside(run: Path, folder: Path) -> None:
                 os.link(file, target)  # the bytes are there once; whoever copies the folder gets them all
             except OSError:
                 shutil.copyfile(file, target)
-    for name in ("schema.json", "profile.json"):
+    for name in _BESIDE:
         if (source.data / name).is_file():
             write_bytes(folder / name, (source.data / name).read_bytes())

@@ -14,8 +14,8 @@ SIGNATURE = "manifest.sig"
 HANDOFF = "handoff"
 _FORMAT = 1
 # What of `run.json` does not depend on time or place: `digests.facts` is its hash.
-FACTS = ("task", "target", "data", "model", "primary", "metrics", "intervals", "gap", "baselines", "cross_validation",
-         "best_params")  # fmt: skip
+FACTS = ("task", "target", "data", "model", "primary", "metrics", "intervals", "prediction_intervals", "gap",
+         "baselines", "cross_validation", "best_params")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,11 +21,14 @@ from trainwright.run.files import read_json, write_json, write_text
 from trainwright.run.hashes import sha256_value
 from trainwright.run.manifest import FACTS
 from trainwright.stages.exporting import export_artifacts
+from trainwright.stages.prediction_intervals import keep_intervals
 from trainwright.stages.prepare import best_params
 from trainwright.stages.training import baseline_findings
 from trainwright.stages.work import Work
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from trainwright.data.dataset import Dataset, Part
 
 
@@ -77,6 +80,7 @@ def evaluate(work: Work, dataset: "Dataset", plan: Plan, baselines: list[Baselin
         intervals: dict[str, JsonValue] = {}
         digests: dict[str, str] = {}
         numbers: dict[str, tuple[float, Interval]] = {}
+        scored: dict[str, tuple[Part, np.ndarray]] = {}
         parts = [dataset.train, dataset.val]
         test = _open_test(work, dataset)
         if test is not None:
@@ -88,6 +92,7 @@ def evaluate(work: Work, dataset: "Dataset", plan: Plan, baselines: list[Baselin
             metrics[part.name], intervals[part.name] = dict(values), to_json(interval)
             numbers[part.name] = values[plan.primary.name], interval
             digests[part.name] = digest_of(predicted)
+            scored[part.name] = part, predicted
         write_sample(work.folder.data / "sample.parquet", parts[-1])
         if dataset.target.task is not Task.LANGUAGE:
             profile = make_profile({part.name: part.frame for part in parts}, dataset.schema)
@@ -96,6 +101,7 @@ def evaluate(work: Work, dataset: "Dataset", plan: Plan, baselines: list[Baselin
             beginning = "".join(dataset.val.frame["text"].head(PROMPT).tolist())
             write_text(work.folder.path / "samples.txt", write_samples(scorer, beginning, work.seeds))
         work.record |= {"metrics": metrics, "intervals": intervals}
+        keep_intervals(work, dataset, folds, scored)
         _note_primary(work, plan.primary, numbers)
         _note_baselines(work, plan, baselines, numbers["val"][0], test)
         work.record["best_params"] = best_params(work, dataset, plan)

@@ -1,5 +1,6 @@
 """Exports in other formats than the native one, each with its proof: in a run, and after the fact."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -44,6 +45,8 @@ def export_formats(work: Work, dataset: "Dataset", plan: Plan) -> None:
         rows = read_golden(golden, scorer)
         model = delivered_model(work.folder.model, scorer, rows, dataset.target, _missing(work.record))
         made: dict[str, Mapping[str, JsonValue]] = {}
+        for name in wanted:  # left by this stage when it was killed, and not in its record
+            shutil.rmtree(_model(work.folder) / name, ignore_errors=True)
         for name in wanted:
             work.stop.raise_if_requested()
             left = _time_left(work)
@@ -63,7 +66,7 @@ def export_run(run: Path, formats: Sequence[str], *, trust_code: bool) -> Export
         SpecError: a name is no format, or no format for models of this engine.
         CannotExport: this model cannot be held in a format.
         VerificationFailed: an export predicts otherwise than the model; it was removed.
-        ResourceMissing: a package is missing.
+        ResourceMissing: a package is missing; the run stays as it was in what concerns that format.
         ArtifactRefused: the run is not finished, or damaged.
     """
     from trainwright.data.store import load_schema
@@ -84,8 +87,10 @@ def export_run(run: Path, formats: Sequence[str], *, trust_code: bool) -> Export
         try:
             made += (make_export(name, model, rows, _model(folder) / name) for name in formats)
         finally:  # what was made before an interruption is written down
-            _note(folder, record, digest, made)
-            write_documents(folder.path)
+            tried = [one for one in made if one.status != "missing"]  # of the others the run knows what it knew
+            if tried:
+                _note(folder, record, digest, tried)
+                write_documents(folder.path)
     _raise_worst(made)
     return ExportResult(run=folder.path, made=tuple(made), artifacts=export_artifacts(folder))
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainwright.core.code_files import is_code
+from trainwright.core.errors import SpecError
 from trainwright.core.findings import Finding
 from trainwright.core.tasks import Task
 from trainwright.data.chunks import CHUNK_ROWS, read_chunks
 from trainwright.data.own_data import read_own, refuse_untrusted
 from trainwright.data.profile import Profile, read_profile
 from trainwright.fit.artifact import Scorer, load_scorer
+from trainwright.fit.conformal import Offsets, Residuals, check_level, read_residuals
 from trainwright.fit.evaluate import prediction_frame
 from trainwright.run.delivered import Delivered, open_delivered
 from trainwright.stages.noticed import Noticed
@@ -36,6 +38,7 @@ class OpenModel:
     schema: "Schema"
     target: "Target"
     profile: Profile | None
+    residuals: Residuals | None
 
     @property
     def missing_values(self) -> list[str] | None:
@@ -43,8 +46,26 @@ class OpenModel:
         spelled = self.delivered.scoring.get("missing_values")
         return [str(s) for s in spelled] if isinstance(spelled, list) else None
 
-    def score(self, table: "RawTable", noticed: Noticed) -> "pd.DataFrame":
-        """The predictions of a table's rows; what is to be said of them goes to ``noticed``.
+    def offsets(self, level: float) -> Offsets:
+        """The ends of prediction intervals of that level, above 0 and below 1.
+
+        Raises:
+            SpecError: the task has no intervals, the run has none, or too few rows for this level.
+        """
+        check_level(level)
+        if self.target.task is not Task.REGRESSION:
+            answer = "its probabilities are the answer" if self.target.task.is_classification else "this one has none"
+            raise SpecError(f"intervals are for regressions, and this model's task is {self.target.task}: {answer}.")
+        if self.residuals is None:
+            raise SpecError(
+                f"{self.delivered.root} keeps no residuals of held-out rows, which intervals are made of. "
+                "Train again with this version."
+            )
+        return self.residuals.offsets(level)
+
+    def score(self, table: "RawTable", noticed: Noticed, *, offsets: Offsets | None = None) -> "pd.DataFrame":
+        """The predictions of a table's rows, with the ends of their intervals where ``offsets`` are given; what is to
+        be said of them goes to ``noticed``.
 
         Raises:
             DataRefused: columns are missing, hold another kind, or the rows are no rows of this model.
@@ -56,21 +77,29 @@ class OpenModel:
         frame, findings = conform(table.frame, self.schema, self.target)
         findings += check_agreement(table.frame, frame, self.schema)
         predicted = prediction_frame(self.target, self.scorer.predict(frame))
+        if offsets is not None:
+            predicted["lower"] = predicted["prediction"] + offsets.lower
+            predicted["upper"] = predicted["prediction"] + offsets.upper
         if table.known:
             predicted.insert(0, PATH, table.frame[PATH].to_numpy())
         noticed.take(frame, [*table.findings, *findings])
         return predicted
 
-    def predict(self, rows: "pd.DataFrame") -> "tuple[pd.DataFrame, tuple[Finding, ...]]":
-        """The predictions of a frame, and what was noticed.
+    def predict(
+        self, rows: "pd.DataFrame", *, interval: float | None = None
+    ) -> "tuple[pd.DataFrame, tuple[Finding, ...]]":
+        """The predictions of a frame, and what was noticed. ``interval`` is the level of a regression's prediction
+        intervals (0.9): columns ``lower`` and ``upper``.
 
         Raises:
             DataRefused: the rows cannot be scored.
+            SpecError: as `offsets`.
         """
         from trainwright.data.read import table_from_frame
 
-        noticed = Noticed(self.profile)
-        predicted = self.score(table_from_frame(rows, missing_values=self.missing_values), noticed)
+        noticed, offsets = Noticed(self.profile), None if interval is None else self.offsets(interval)
+        table = table_from_frame(rows, missing_values=self.missing_values)
+        predicted = self.score(table, noticed, offsets=offsets)
         return predicted, noticed.findings()
 
 
@@ -87,7 +116,10 @@ def open_model(run: Path, *, trust_code: bool = False) -> OpenModel:
     scorer = load_scorer(delivered.model, trust_code=trust_code)
     schema, target = load_schema(delivered.schema)
     profile = None if delivered.profile is None else read_profile(delivered.profile)
-    return OpenModel(delivered=delivered, scorer=scorer, schema=schema, target=target, profile=profile)
+    residuals = None if delivered.intervals is None else read_residuals(delivered.intervals)
+    return OpenModel(
+        delivered=delivered, scorer=scorer, schema=schema, target=target, profile=profile, residuals=residuals
+    )
 
 
 def score_rows(
@@ -95,34 +127,38 @@ def score_rows(
     data: "str | Path | pd.DataFrame",
     *,
     out: Path | None,
+    interval: float | None = None,
     trust_code: bool = False,
     block_rows: int = CHUNK_ROWS,
 ) -> PredictResult:
-    """Read, check, transform and predict, ``block_rows`` rows at a time.
+    """Read, check, transform and predict, ``block_rows`` rows at a time; ``interval`` as in `OpenModel.predict`.
 
     Raises:
         ArtifactRefused: there is no finished model in the run, or it is damaged.
         DataRefused: the rows cannot be scored.
-        SpecError: the output's ending is none of .csv, .parquet, .jsonl; or the rows are Python code and
-            ``trust_code`` is not set.
+        SpecError: the output's ending is none of .csv, .parquet, .jsonl; the model has no such interval; or the rows
+            are Python code and ``trust_code`` is not set.
     """
     check_format(out)
     if isinstance(data, str | Path) and is_code(str(data)) and not trust_code:
         open_delivered(run)
         refuse_untrusted(str(data), where="DATA")
     model = open_model(run, trust_code=trust_code)
+    offsets = None if interval is None else model.offsets(interval)
     if model.target.task is Task.LANGUAGE:
-        return _written([_score_text(model, data)], out, Noticed(None))
+        return _written([score_text(model, data)], out, Noticed(None))
     noticed = Noticed(model.profile)
     with tempfile.TemporaryDirectory(prefix="trainwright-rows-", ignore_cleanup_errors=True) as scratch:
         tables = _tables(model, data, Path(scratch), block_rows)
-        return _written(_scored(model, tables, noticed), out, noticed)
+        return _written(_scored(model, tables, noticed, offsets), out, noticed)
 
 
-def _scored(model: OpenModel, tables: "Iterator[RawTable]", noticed: Noticed) -> "Iterator[pd.DataFrame]":
+def _scored(
+    model: OpenModel, tables: "Iterator[RawTable]", noticed: Noticed, offsets: Offsets | None
+) -> "Iterator[pd.DataFrame]":
     for table in tables:
         if len(table.frame):
-            yield model.score(table, noticed)
+            yield model.score(table, noticed, offsets=offsets)
         else:  # rows that were left out at the end of a file
             noticed.hear(table.findings)
 
@@ -169,8 +205,13 @@ def _tables(
         yield from read_chunks(data, rows=block_rows, missing_values=missing)
 
 
-def _score_text(model: OpenModel, data: "str | Path | pd.DataFrame") -> "pd.DataFrame":
-    """One row a stretch: where it begins, its characters, their nats (``prediction``), and bits a character."""
+def score_text(model: OpenModel, data: "str | Path | pd.DataFrame") -> "pd.DataFrame":
+    """What a language model says of a text file or a frame with a column ``text``: one row a stretch, where it begins,
+    its characters, their nats (``prediction``), and bits a character.
+
+    Raises:
+        DataRefused: there is no such text.
+    """
     import numpy as np
     import pandas as pd
 

@@ -1,9 +1,10 @@
 """Small trained models as exports take them, and a proof that costs no process."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,7 +16,10 @@ from trainwright.engines.testing import CLASSES, Case, make_job, trained
 from trainwright.fit.exports import loader
 from trainwright.fit.exports.golden import GIVEN, Golden
 from trainwright.fit.exports.proof import Proof, compare
-from trainwright.fit.formats.contract import Delivered, Member, Tolerance
+from trainwright.fit.formats.contract import Delivered, Member, Tolerance, Written
+
+if TYPE_CHECKING:
+    import onnx
 
 
 class Rows:
@@ -69,3 +73,24 @@ def prove_here(folder: Path, runtime: Sequence[str], golden: Golden, tolerance: 
         said = loader.check(folder, f"{scratch}/out.npz")
         with np.load(f"{scratch}/out.npz") as found:
             return compare(found["together"], found["alone"], golden, tolerance, said, ())
+
+
+def spoil_graphs(
+    monkeypatch: pytest.MonkeyPatch, attribute: str, spoil: "Callable[[onnx.AttributeProto], None]"
+) -> None:
+    """From now on the ONNX format writes graphs in which this attribute of every node that has it is spoiled."""
+    import onnx
+
+    from trainwright.fit.formats import onnx as format_onnx
+
+    write = format_onnx.write
+
+    def wrong(model: Delivered, folder: Path) -> Written:
+        written = write(model, folder)
+        graph = onnx.load(folder / written.file)
+        for found in (one for node in graph.graph.node for one in node.attribute if one.name == attribute):
+            spoil(found)
+        onnx.save(graph, folder / written.file)
+        return written
+
+    monkeypatch.setattr(format_onnx, "write", wrong)

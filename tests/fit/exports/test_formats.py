@@ -1,16 +1,20 @@
 """Every format with every engine and family it can hold: written, loaded by its own loader, and equal to the model."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from tests.fit.exports.models import delivered, prove_here
+from tests.fit.exports.models import delivered, prove_here, spoil_graphs
 from trainwright.core import registry
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.tasks import Task
 from trainwright.engines.testing import Case, engine_cases
 from trainwright.fit.exports.make import make_export
+
+if TYPE_CHECKING:
+    import onnx
 
 pytest.importorskip("onnx")
 
@@ -87,23 +91,11 @@ def test_a_graph_names_the_likelier_class(tmp_path: Path) -> None:
 
 def test_a_failing_format_leaves_nothing_and_says_the_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A graph that is wrong for missing values only, as converters write them, is caught by the rows that miss one."""
-    import onnx
 
-    from trainwright.fit.formats import onnx as format_onnx
+    def turn(attribute: "onnx.AttributeProto") -> None:
+        attribute.ints[:] = [1 - one for one in attribute.ints]
 
-    write = format_onnx.write
-
-    def wrong(model, folder):
-        written = write(model, folder)
-        graph = onnx.load(folder / written.file)
-        for node in graph.graph.node:
-            for attribute in node.attribute:
-                if attribute.name == "nodes_missing_value_tracks_true":
-                    attribute.ints[:] = [1 - one for one in attribute.ints]
-        onnx.save(graph, folder / written.file)
-        return written
-
-    monkeypatch.setattr(format_onnx, "write", wrong)
+    spoil_graphs(monkeypatch, "nodes_missing_value_tracks_true", turn)
     model, golden = delivered(Case("lightgbm", "lightgbm", Task.BINARY), tmp_path)
     made = make_export("onnx", model, golden, tmp_path / "onnx", prover=prove_here)
     assert made.status == "failed"
@@ -118,8 +110,11 @@ def test_a_failing_format_leaves_nothing_and_says_the_row(tmp_path: Path, monkey
 def test_a_missing_runtime_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
     model, golden = delivered(Case("sklearn", "dummy", Task.BINARY), tmp_path)
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx" / "model.onnx").write_text("proved earlier")
     made = make_export("onnx", model, golden, tmp_path / "onnx", prover=prove_here)
     assert made.status == "missing"
+    assert (tmp_path / "onnx" / "model.onnx").read_text() == "proved earlier"
     assert "trainwright[onnx]" in str(made.entry["why"])
     assert made.findings[0].code == "export.runtime"
 

@@ -97,13 +97,13 @@ def _columns(graph: "Graph", X: str, document: Mapping[str, Any], meta: ModelFil
     known = Columns(numbers=numbers, codes=codes, missing_true=questions.missing_true)
     hashes, statistics = add_statistics(graph, document, known)
     wide = [graph.cast(number, np.float64) for number in numbers]
-    return graph.add("Concat", *wide, *hashes, *statistics, axis=1), questions
+    return graph.add("Concat", *wide, *hashes, *statistics, attributes={"axis": 1}), questions
 
 
 def _column(graph: "Graph", X: str, at: int) -> str:
     import numpy as np
 
-    return graph.add("Gather", X, graph.constant(np.array([at])), axis=1)
+    return graph.add("Gather", X, graph.constant(np.array([at])), attributes={"axis": 1})
 
 
 def _document(model: "catboost.CatBoost", every_code: object) -> dict[str, Any]:

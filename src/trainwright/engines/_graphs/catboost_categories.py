@@ -102,9 +102,11 @@ def _looked_up(graph: "Graph", key: str, stored: Mapping[str, Any]) -> str:
     return graph.add_ml(
         "LabelEncoder",
         key,
-        keys_int64s=[as_signed(int(row[0])) for row in rows],
-        values_int64s=list(range(len(rows))),
-        default_int64=-1,
+        attributes={
+            "keys_int64s": [as_signed(int(row[0])) for row in rows],
+            "values_int64s": list(range(len(rows))),
+            "default_int64": -1,
+        },
     )
 
 

@@ -13,7 +13,7 @@ def add_two_columns(graph: "Graph", positive: str) -> str:
     import numpy as np
 
     negative = graph.add("Sub", graph.constant(np.array(1.0)), positive)
-    return graph.add("Concat", negative, positive, axis=1)
+    return graph.add("Concat", negative, positive, attributes={"axis": 1})
 
 
 def add_sigmoid(graph: "Graph", raw: str, slope: float = 1.0) -> str:
@@ -27,7 +27,7 @@ def add_sigmoid(graph: "Graph", raw: str, slope: float = 1.0) -> str:
 
 def add_softmax(graph: "Graph", raw: str) -> str:
     """Row by row."""
-    return graph.add("Softmax", raw, axis=1)
+    return graph.add("Softmax", raw, attributes={"axis": 1})
 
 
 def add_values(graph: "Graph", column: str) -> str:

@@ -36,12 +36,17 @@ def add_neighbours(graph: "Graph", X: str, estimator: Estimator) -> str:
     weights = _weights(graph, wide, kept, nearest, by_distance=estimator.weights == "distance")
     classify = hasattr(estimator, "classes_")
     held = np.eye(len(estimator.classes_))[estimator._y.reshape(-1)] if classify else estimator._y.reshape(-1, 1)
-    values = graph.add("Gather", graph.constant(held.astype(np.float64)), nearest, axis=0)  # (rows, k, targets)
+    values = graph.add(
+        "Gather", graph.constant(held.astype(np.float64)), nearest, attributes={"axis": 0}
+    )  # (rows, k, targets)
     last = graph.constant(np.array([2]))
     sums = graph.add(
-        "ReduceSum", graph.add("Mul", graph.add("Unsqueeze", weights, last), values), _one(graph), keepdims=0
+        "ReduceSum",
+        graph.add("Mul", graph.add("Unsqueeze", weights, last), values),
+        _one(graph),
+        attributes={"keepdims": 0},
     )
-    mean = graph.add("Div", sums, graph.add("ReduceSum", weights, _one(graph), keepdims=1))
+    mean = graph.add("Div", sums, graph.add("ReduceSum", weights, _one(graph), attributes={"keepdims": 1}))
     return mean if classify else links.add_values(graph, mean)
 
 
@@ -49,28 +54,30 @@ def _nearest(graph: "Graph", wide: str, kept: "np.ndarray", count: int) -> str:
     """Positions of the nearest kept rows, (rows, count)."""
     import numpy as np
 
-    own = graph.add("ReduceSumSquare", wide, _one(graph), keepdims=1)
+    own = graph.add("ReduceSumSquare", wide, _one(graph), attributes={"keepdims": 1})
     product = graph.add("MatMul", wide, graph.constant(kept.T.copy()))
     theirs = graph.constant((kept**2).sum(axis=1)[None])
     doubled = graph.add("Mul", product, graph.constant(np.array(-2.0)))
     squared = graph.add("Add", graph.add("Add", own, doubled), theirs)
-    return graph.add_two("TopK", squared, graph.constant(np.array([count])), axis=1, largest=0, sorted=1)[1]
+    return graph.add_two(
+        "TopK", squared, graph.constant(np.array([count])), attributes={"axis": 1, "largest": 0, "sorted": 1}
+    )[1]
 
 
 def _weights(graph: "Graph", wide: str, kept: "np.ndarray", nearest: str, *, by_distance: bool) -> str:
     """(rows, count): 1, or 1 / distance; where a neighbour is at distance zero, 1 for those that are and 0 else."""
     import numpy as np
 
-    rows = graph.add("Gather", graph.constant(kept), nearest, axis=0)  # (rows, k, columns)
+    rows = graph.add("Gather", graph.constant(kept), nearest, attributes={"axis": 0})  # (rows, k, columns)
     difference = graph.add("Sub", rows, graph.add("Unsqueeze", wide, _one(graph)))
-    squared = graph.add("ReduceSumSquare", difference, graph.constant(np.array([2])), keepdims=0)
+    squared = graph.add("ReduceSumSquare", difference, graph.constant(np.array([2])), attributes={"keepdims": 0})
     one, zero = graph.constant(np.array(1.0)), graph.constant(np.array(0.0))
     if not by_distance:
         return graph.add("Add", graph.add("Mul", squared, zero), one)
     is_equal = graph.add("Equal", squared, zero)
     equal = graph.cast(is_equal, np.float64)
     far = graph.add("Div", one, graph.add("Sqrt", graph.add("Where", is_equal, one, squared)))
-    any_equal = graph.add("Greater", graph.add("ReduceMax", equal, _one(graph), keepdims=1), zero)
+    any_equal = graph.add("Greater", graph.add("ReduceMax", equal, _one(graph), attributes={"keepdims": 1}), zero)
     return graph.add("Where", any_equal, equal, far)
 
 

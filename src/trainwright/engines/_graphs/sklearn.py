@@ -108,7 +108,12 @@ def _constant(graph: "Graph", X: str, estimator: Estimator) -> str:
         said = np.asarray(estimator.predict_proba(row), dtype=np.float64)
     else:
         said = np.asarray(estimator.predict(row), dtype=np.float64).reshape(1, 1)
-    rows = graph.add("Concat", graph.add("Shape", X, end=1), graph.constant(np.array([said.shape[1]])), axis=0)
+    rows = graph.add(
+        "Concat",
+        graph.add("Shape", X, attributes={"end": 1}),
+        graph.constant(np.array([said.shape[1]])),
+        attributes={"axis": 0},
+    )
     every = graph.add("Expand", graph.constant(said), rows)
     return every if hasattr(estimator, "classes_") else links.add_values(graph, every)
 
@@ -160,7 +165,7 @@ def _calibrated(graph: "Graph", X: str, estimator: Estimator) -> str:
 def _to_one(graph: "Graph", shares: str) -> str:
     import numpy as np
 
-    total = graph.add("ReduceSum", shares, graph.constant(np.array([1])), keepdims=1)
+    total = graph.add("ReduceSum", shares, graph.constant(np.array([1])), attributes={"keepdims": 1})
     return graph.add("Div", shares, total)
 
 

@@ -60,8 +60,8 @@ def add_trees(graph: "Graph", X: str, trees: Sequence[Tree], *, targets: int) ->
     ]
     reached = graph.cast(_ensemble(graph, wide, numbered, len(trees)), np.int64)
     held = graph.constant(np.concatenate([t.leaves for t in trees]).astype(np.float64))
-    each = graph.add("Gather", held, reached, axis=0)  # (rows, trees, targets)
-    return graph.add("ReduceSum", each, graph.constant(np.array([1])), keepdims=0)
+    each = graph.add("Gather", held, reached, attributes={"axis": 0})  # (rows, trees, targets)
+    return graph.add("ReduceSum", each, graph.constant(np.array([1])), attributes={"keepdims": 0})
 
 
 def _first_column(graph: "Graph") -> list[str]:
@@ -81,21 +81,23 @@ def _ensemble(graph: "Graph", wide: str, trees: "Sequence[tuple[Tree, np.ndarray
     return graph.add_ml(
         "TreeEnsemble",
         wide,
-        n_targets=targets,
-        aggregate_function=1,
-        post_transform=0,
-        tree_roots=nodes.roots,
-        nodes_featureids=nodes.features,
-        nodes_modes=graph.tensor(np.array(nodes.modes, dtype=np.uint8)),
-        nodes_splits=graph.tensor(np.array(nodes.splits, dtype=np.float64)),
-        nodes_truenodeids=nodes.yes,
-        nodes_trueleafs=nodes.yes_is_leaf,
-        nodes_falsenodeids=nodes.no,
-        nodes_falseleafs=nodes.no_is_leaf,
-        nodes_missing_value_tracks_true=nodes.missing_yes,
-        leaf_targetids=nodes.targets,
-        leaf_weights=graph.tensor(np.array(nodes.weights, dtype=np.float64)),
-        **({"membership_values": graph.tensor(members)} if nodes.members else {}),
+        attributes={
+            "n_targets": targets,
+            "aggregate_function": 1,
+            "post_transform": 0,
+            "tree_roots": nodes.roots,
+            "nodes_featureids": nodes.features,
+            "nodes_modes": graph.tensor(np.array(nodes.modes, dtype=np.uint8)),
+            "nodes_splits": graph.tensor(np.array(nodes.splits, dtype=np.float64)),
+            "nodes_truenodeids": nodes.yes,
+            "nodes_trueleafs": nodes.yes_is_leaf,
+            "nodes_falsenodeids": nodes.no,
+            "nodes_falseleafs": nodes.no_is_leaf,
+            "nodes_missing_value_tracks_true": nodes.missing_yes,
+            "leaf_targetids": nodes.targets,
+            "leaf_weights": graph.tensor(np.array(nodes.weights, dtype=np.float64)),
+            **({"membership_values": graph.tensor(members)} if nodes.members else {}),
+        },
     )
 
 

@@ -76,7 +76,11 @@ class Prover(Protocol):
 def make_export(
     name: str, model: Delivered, golden: Golden, target: Path, *, limit_s: float = LIMIT_S, prover: Prover = prove
 ) -> Made:
-    """Write an export into ``target`` and prove it there; without the proof nothing is left in its place."""
+    """Write an export and prove it, and put it in the place of what ``target`` held.
+
+    An export that cannot be, or that fails its proof, takes what is there with it. A missing package says nothing of
+    the model, so what is there stays.
+    """
     chosen = cast(Format, registry.load("exports", name))
     try:
         entry = _proved(name, chosen, model, golden, target, limit_s, prover)
@@ -88,7 +92,7 @@ def make_export(
         entry = {"status": "failed", "why": error.message}
     except Exception as error:  # noqa: BLE001 - a converter fails in any way, and that costs its format alone
         entry = {"status": "failed", "why": f"it could not be written: {type(error).__name__}: {first_line(error)}"}
-    if entry["status"] != "passed":
+    if entry["status"] not in ("passed", "missing"):
         shutil.rmtree(target, ignore_errors=True)
     return Made(name=name, entry=entry, findings=tuple(_findings(name, entry)))
 

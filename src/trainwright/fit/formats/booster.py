@@ -10,7 +10,7 @@ from pathlib import Path
 from trainwright.core import registry
 from trainwright.core.errors import CannotExport
 from trainwright.core.jsonable import JsonValue
-from trainwright.engines.contract import GivesLibraryFile
+from trainwright.engines.contract import GivesNativeFile
 from trainwright.fit.formats.contract import DOUBLE, EXACT, Delivered, Written, matrix_input
 
 SUMMARY = "The booster's own file, for programs that use LightGBM, XGBoost or CatBoost and nothing of Trainwright"
@@ -23,7 +23,7 @@ _NOTE = "the booster takes the output of the features, which lie beside it"
 def engines() -> tuple[str, ...]:
     """Those with a file of a library."""
     return tuple(
-        name for name in registry.names("engines") if isinstance(registry.load("engines", name), GivesLibraryFile)
+        name for name in registry.names("engines") if isinstance(registry.load("engines", name), GivesNativeFile)
     )
 
 
@@ -35,13 +35,13 @@ def write(model: Delivered, folder: Path) -> Written:
         ArtifactRefused: a file is damaged.
     """
     engine = registry.load("engines", model.engine)
-    if not isinstance(engine, GivesLibraryFile):
+    if not isinstance(engine, GivesNativeFile):
         raise CannotExport(f"models of the engine {model.engine} are no file of a booster")
     members: list[JsonValue] = []
-    library = ""
+    package = ""
     for number, one in enumerate(model.members):
-        found = engine.library_file(one.model)
-        library = found.library
+        found = engine.native_file(one.model)
+        package = found.package
         name = found.file.name if len(model.members) == 1 else f"{number}-{found.file.name}"
         shutil.copyfile(found.file, folder / name)
         members.append({**found.about, "file": name})
@@ -52,9 +52,9 @@ def write(model: Delivered, folder: Path) -> Written:
         file=str(first["file"]),
         inputs=tuple(matrix_input(number, one.rows) for number, one in enumerate(model.members)),
         features="beside",
-        runtime=(library,),
+        runtime=(package,),
         # CatBoost leaves the link to the caller: the exponential of another library may differ in the last place
         tolerance=EXACT if links <= {"identity"} else DOUBLE,
-        about={"library": library, "members": members},
+        about={"library": package, "members": members},
         notes=(_NOTE,),
     )

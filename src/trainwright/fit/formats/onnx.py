@@ -99,7 +99,7 @@ def _add_outputs(graph: Graph, outputs: list[str], classes: tuple[str, ...]) -> 
         mean = graph.add("Div", graph.add("Sum", *outputs), graph.constant(np.array(float(len(outputs)))))
     graph.output(mean, "prediction", np.dtype("float64"), [len(classes)] if classes else [])
     if classes:
-        best = graph.add("ArgMax", mean, axis=1, keepdims=0)
+        best = graph.add("ArgMax", mean, attributes={"axis": 1, "keepdims": 0})
         label = graph.add("Gather", graph.constant(np.array(classes, dtype=object)), best)
         graph.output(label, "label", np.dtype(object), [])
 

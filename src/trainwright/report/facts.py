@@ -34,6 +34,7 @@ _SOURCES = {
     "metrics": "run.json (metrics), computed from predictions/*.parquet",
     "intervals": "run.json (intervals)",
     "gap": "run.json (gap)",
+    "repairs": "run.json (repairs)",
     "data": "run.json (data), data/schema.json",
     "columns": "data/schema.json",
     "seconds": "run.json (seconds)",
@@ -200,6 +201,13 @@ class Facts:
     def seconds(self, stage: str) -> float | None:
         """Seconds of a stage, or ``total``."""
         return finite(mapping(self.record.get("seconds")).get(stage))
+
+    def stage_seconds(self) -> dict[str, float]:
+        """Seconds of every stage before the documents, in the order in which they ran."""
+        spent = numbers(self.record.get("seconds"))
+        order = [text(stage.get("name")) for stage in objects(self.record.get("stages"))]
+        names = [*(n for n in order if n in spent), *(n for n in spent if n not in order)]
+        return {n: spent[n] for n in names if n not in ("total", "report")}
 
     def source(self, path: str) -> str:
         """The file that holds a number: ``source("metrics.val.roc_auc")``.

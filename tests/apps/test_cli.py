@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 
 import trainwright
 from tests.apps.fake_pipeline import LEAK, NOTE, WARNING, FakePipeline, result
-from trainwright.apps.cli import run
+from trainwright.apps.cli import make_app, run
 from trainwright.core import errors
 from trainwright.core.findings import Finding, Severity
 from trainwright.run.result import RunResult
@@ -43,6 +44,18 @@ def raising(error: BaseException) -> Callable[[], RunResult]:
 
 
 # --- help and usage
+
+
+def test_the_list_of_commands_is_whole_on_80_columns(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(["--help"]) == 0
+    shown = capfd.readouterr().out
+    lines = shown[shown.index("Commands:") : shown.index("Start here:")].splitlines()[1:]
+    told = [line for line in lines if line.strip()]
+    assert len(told) == len(typer.main.get_command(make_app(rich_help=False)).commands)  # type: ignore[attr-defined]
+    assert [line for line in told if not line.endswith(".") or line.endswith("...") or len(line) > 80] == []
 
 
 def test_no_arguments_print_help(capfd: pytest.CaptureFixture[str]) -> None:
@@ -303,7 +316,7 @@ import sys, trainwright
 from pathlib import Path
 from tests.apps.fake_pipeline import FakePipeline, result
 sys.modules["trainwright.pipeline"] = trainwright.pipeline = FakePipeline(lambda: result(Path("runs/\udcff\u0436")))
-from trainwright.apps.cli import run
+from trainwright.apps.cli import make_app, run
 sys.exit(run(["train", "spec.yaml"]) or run(["train", "spec.yaml", "--json"]))
 """
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "PYTHONIOENCODING": "ascii"}

@@ -34,6 +34,14 @@ def test_all_missing_columns_are_named_and_target_and_ids_may_be_absent() -> Non
         conform(rows.drop(columns=["city", "age"]), dataset.schema, dataset.target)
 
 
+def test_of_many_missing_columns_the_first_are_named_and_the_rest_counted() -> None:
+    wide = people().assign(**{f"x{i:02}": np.arange(400.0) for i in range(47)})
+    dataset = load(wide)
+    rows = wide.drop(columns=[name for name in wide.columns if name.startswith("x")])
+    with pytest.raises(DataRefused, match=r"47 are missing: x00, x01, .*, x08, x09 and 37 more\. Add them"):
+        conform(rows, dataset.schema, dataset.target)
+
+
 def test_what_differs_is_counted() -> None:
     dataset = load()
     rows = people(10).assign(extra=1, city="Paris", age="unknown", joined="soon")

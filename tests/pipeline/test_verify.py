@@ -28,6 +28,17 @@ def test_a_finished_run_is_what_was_recorded(finished: Project) -> None:
     assert f"✓ {told['files']} files are what was recorded" in text.stdout
 
 
+def moved(finished: Project, to: Path) -> Project:
+    """A copy of a project at another place, whose run reads its data there."""
+    project = Project(to)
+    shutil.copytree(finished.folder, project.folder)
+    run = project.only_run()
+    told = record(run)
+    told["launch"]["base"] = str(project.folder)
+    (run / "run.json").write_text(json.dumps(told))
+    return project
+
+
 def _edit(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -227,12 +238,8 @@ def test_training_again_gives_the_same_bytes(finished: Project, tmp_path: Path) 
 @pytest.mark.slow
 def test_another_result_is_exit_6_and_names_the_files(finished: Project, tmp_path: Path) -> None:
     """The run is made to claim other parameters than it was trained with; its hashes are set right."""
-    project = Project(tmp_path / "copy")
-    shutil.copytree(finished.folder, project.folder)
+    project = moved(finished, tmp_path / "copy")
     run = project.only_run()
-    told = record(run)
-    told["launch"]["base"] = str(project.folder)
-    (run / "run.json").write_text(json.dumps(told))
     resolved = run / "resolved.yaml"
     resolved.write_text(resolved.read_text().replace("num_leaves: ", "num_leaves: 2 # "))
     assert project("report", run).returncode == 0
@@ -248,12 +255,8 @@ def test_another_result_is_exit_6_and_names_the_files(finished: Project, tmp_pat
 
 
 def test_other_data_is_named_before_anything_is_trained(finished: Project, tmp_path: Path) -> None:
-    project = Project(tmp_path / "copy")
-    shutil.copytree(finished.folder, project.folder)
+    project = moved(finished, tmp_path / "copy")
     run = project.only_run()
-    told = record(run)
-    told["launch"]["base"] = str(project.folder)
-    (run / "run.json").write_text(json.dumps(told))
     table(seed=1).to_csv(project.folder / "data.csv", index=False)
     done = project("verify", run, "--retrain", "--json")
     assert (done.returncode, codes(done.json["error"]["findings"])) == (6, {"verify.data_differs"})

@@ -238,7 +238,13 @@ def test_repairs_of_the_log_are_told(copied: Callable[[str], Path]) -> None:
     log.write_text(log.read_text() + "\n".join(lines) + "\n")
     text = words(page(gather(run)))
     assert "1 repair" in text
-    assert 'non-finite loss : halved the learning rate from {"learning_rate": 0.1} to {"learning_rate": 0.05}' in text
+    assert "Non-finite loss non-finite loss the learning rate went from 0.1 to 0.05" in text
+    made = [{**repair, "symptom": "doctor.loss_exploding", "what": "the loss is 70", "rounds": 7, "helped": True}]
+    made[0]["action"] = "learning_rate"
+    edit(run / "run.json", lambda record: record.update(repairs=made))
+    text = words(page(gather(run)))
+    assert "1 repair, which helped" in text
+    assert "The loss is 70 doctor.loss_exploding the learning rate went from 0.1 to 0.05: it helped" in text
 
 
 def test_a_chart_that_fails_costs_a_finding_and_nothing_else(

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from tests.report.folder import edit, write_run
 from trainwright.core.errors import ArtifactRefused
-from trainwright.report import model_card, training_report
+from trainwright.report import classes, limits, model_card, observations, tables, training_report, verdict
 from trainwright.report.documents import write_documents
 from trainwright.report.facts import gather
 from trainwright.report.words import amount
@@ -279,3 +279,49 @@ def test_a_card_without_scores_has_no_model_index(tmp_path: Path) -> None:
     assert card.startswith("---\nlibrary_name: unknown\n")
     assert "model-index" not in card
     assert "The run is failed: no model was delivered." in card
+
+
+def test_a_sentence_that_has_its_full_stop_gets_no_second(copied: Callable[[str], Path]) -> None:
+    run = copied("binary")
+    edit(run / "checks.json", lambda r: [c.update(saw=f"{c['saw']}.") for c in r["checks"]])
+    edit(
+        run / "run.json", lambda r: [f.update(what=f"{f['what']}.", why="So it is.", fix="Do.") for f in r["findings"]]
+    )
+    write_documents(run)
+    for name in ("report.md", "model_card.md", "handoff/prompt.md", "handoff/README.md", "report.html"):
+        twice = re.findall(r".{0,40}[a-z]\.\.(?![./]).{0,20}", (run / name).read_text())
+        assert twice == [], name
+
+
+def test_one_calibration_error_is_told_everywhere(copied: Callable[[str], Path]) -> None:
+    run = copied("binary")
+    edit(run / "run.json", lambda r: r["metrics"]["test"].update(calibration_error=0.0777))
+    facts = gather(run)
+    assert any("off by 7.8% on average on test rows" in s for s in limits.limitations(facts))
+    assert any("off by 7.8% on average on test rows" in s for s in limits.open_questions(facts))
+    assert any("Off by 7.8%" in point.sentence for point in verdict.trust(facts))
+    drawn = classes.calibration(facts)
+    assert drawn is not None
+    assert "off by 7.8%" in drawn.title
+
+
+def test_a_lead_over_a_perfect_scores_interval_may_be_chance(copied: Callable[[str], Path]) -> None:
+    """The bootstrap of a perfect score gives the same score again: the interval has no width and says nothing."""
+    run = copied("binary")
+    edit(run / "run.json", lambda r: r["metrics"]["val"].update(roc_auc=1.0))
+    edit(run / "run.json", lambda r: r["intervals"]["val"].update(low=1.0, high=1.0))
+    facts = gather(run)
+    assert observations.lead(facts) is False
+    assert "the model's interval has no width: the lead may be chance" in observations.against_baselines(facts)
+    assert verdict.answers(facts)[0].answer.startswith("Perhaps")
+
+
+def test_stages_stand_in_the_order_in_which_they_ran(copied: Callable[[str], Path]) -> None:
+    run = copied("binary")
+    names = ("data", "checks", "baselines", "fit", "export", "evaluate")
+    edit(run / "run.json", lambda r: r.update(stages=[{"name": n, "seconds": 1.0, "status": "done"} for n in names]))
+    shown = tables.seconds_table(gather(run))
+    assert shown is not None
+    assert [row[0] for row in shown.rows] == [
+        "reading the data", "checks of the model", "baselines", "training", "storing the model", "evaluation",
+    ]  # fmt: skip

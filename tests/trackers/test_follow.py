@@ -81,7 +81,7 @@ def followed(
         module=SimpleNamespace(open=lambda _params, _run: notebook),  # type: ignore[arg-type]  # a module's one function
         params=None,
         control=Control(status=status, orphaned=orphaned),
-        say=lambda **told: said.append(told),
+        say=said.append,
     ).follow()
     return said
 

@@ -31,7 +31,10 @@ def check_command(
     quiet: QuietFlag = False,
     json: JsonFlag = False,
 ) -> Answer:
-    """Check the spec, the data and the model before spending any money. Trains nothing, writes nothing."""
+    """Check spec, data and model before spending any money.
+
+    Trains nothing, writes nothing.
+    """
     from trainwright import pipeline
 
     with progress.shown(surroundings(context).progress, quiet=quiet) as listener:

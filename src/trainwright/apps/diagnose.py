@@ -38,7 +38,7 @@ def diagnose_command(
     trust_code: TrustFlag = False,
     json: JsonFlag = False,
 ) -> Answer:
-    """Say what is wrong with a training, from its log, whoever wrote it.
+    """Say what is wrong with a training, from its log.
 
     Exit code 0 when the log could be read, whatever was found; 2 when there is no such log; 7 when it is damaged or of
     no known kind.

@@ -17,7 +17,7 @@ _FINDINGS_SHOWN = 8
 
 
 def report_command(run: RunPath, json: JsonFlag = False) -> Answer:
-    """Render the documents of a run again, from its folder alone."""
+    """Write the documents of a run again, from its folder."""
     from trainwright import pipeline
 
     result = pipeline.report(run)
@@ -31,7 +31,7 @@ def report_command(run: RunPath, json: JsonFlag = False) -> Answer:
 
 
 def compare_command(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Two or more run folders.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Two or more run folders.")],
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the comparison as one HTML page, too.")
     ] = None,
@@ -51,7 +51,7 @@ def compare_command(
 
 
 def runs_command(
-    root: Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder that holds the runs.")] = Path("runs"),
+    root: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that holds the runs.")] = Path("runs"),
     json: JsonFlag = False,
 ) -> Answer:
     """List the runs of a folder, newest first."""

@@ -20,7 +20,10 @@ def export_command(
     trust_code: TrustFlag = False,
     json: JsonFlag = False,
 ) -> Answer:
-    """Export the model of a finished run, and prove that each export predicts the same."""
+    """Export the model of a finished run, with proof.
+
+    Each export is loaded by its own runtime, and must predict what the model predicts.
+    """
     from trainwright import pipeline
 
     names = tuple(dict.fromkeys(name.strip() for name in to.split(",") if name.strip()))

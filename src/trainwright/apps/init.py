@@ -27,7 +27,7 @@ def init_command(
     force: Annotated[bool, typer.Option("--force", help="Write over an existing spec.")] = False,
     json: JsonFlag = False,
 ) -> Answer:
-    """Look at the data and write a commented spec, ready to train."""
+    """Look at the data, and write a commented spec for it."""
     from trainwright import pipeline
 
     result = pipeline.init(data, target=target, out=out, force=force)

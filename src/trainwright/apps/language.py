@@ -12,7 +12,7 @@ _ENGINE_COLUMNS = ("name", "version", "tasks", "devices")
 
 
 def schema_command(json: JsonFlag = False) -> Answer:
-    """Print the JSON Schema of a spec, for editors and other programs."""
+    """Print the JSON Schema of a spec, for editors."""
     from trainwright import pipeline
 
     value = pipeline.schema()
@@ -21,7 +21,7 @@ def schema_command(json: JsonFlag = False) -> Answer:
 
 
 def families_command(json: JsonFlag = False) -> Answer:
-    """List the model families: what `architecture.model_type` may be."""
+    """List the model families that a spec may name."""
     from trainwright import pipeline
 
     rows = pipeline.families()
@@ -29,7 +29,7 @@ def families_command(json: JsonFlag = False) -> Answer:
 
 
 def engines_command(json: JsonFlag = False) -> Answer:
-    """List the engines: the frameworks that train, and what each can do."""
+    """List the frameworks that train, and what each can do."""
     from trainwright import pipeline
 
     rows = pipeline.engines()

@@ -30,7 +30,7 @@ def predict_command(
     trust_code: TrustFlag = False,
     json: JsonFlag = False,
 ) -> Answer:
-    """Score new rows, one prediction a row in the order of the input.
+    """Score new rows: one prediction a row, in their order.
 
     Columns are matched by name against those of training: missing ones and other kinds are refused, extra ones and
     unseen categories are counted, drift is told. Files of any size are read block by block. With --interval 0.9 the

@@ -18,7 +18,10 @@ def search_worker_command(
     trust_code: TrustFlag = False,
     json: JsonFlag = False,
 ) -> Answer:
-    """Train trials of a run whose spec has hyperparameter_search.storage, until its search is over."""
+    """Help a run with its search, also from other machines.
+
+    Trains trials of a run whose spec has hyperparameter_search.storage, until its search is over.
+    """
     from trainwright import pipeline
 
     result = pipeline.search_worker(run, threads=threads, trust_code=trust_code)

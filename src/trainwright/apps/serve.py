@@ -34,9 +34,10 @@ def serve_command(
     trust_code: TrustFlag = False,
     json: JsonFlag = False,
 ) -> Answer:
-    """Score rows, images or texts over HTTP: /predict, /schema, /health, /metrics. Ctrl-C ends it.
+    """Score rows, images or texts over HTTP: /predict, /schema, /health, /metrics.
 
-    There is no password: whoever reaches the address can ask. It listens on this machine only, unless --host says more.
+    Ctrl-C ends it. There is no password: whoever reaches the address can ask. It listens on this machine only, unless
+    --host says more.
     """
     from trainwright import pipeline
 

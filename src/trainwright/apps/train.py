@@ -31,7 +31,10 @@ def train_command(
     quiet: QuietFlag = False,
     json: JsonFlag = False,
 ) -> Answer:
-    """Train a model from a spec: check, train, evaluate, and leave a complete run folder."""
+    """Train a model from a spec.
+
+    Checks, trains and evaluates it, and leaves a complete run folder: model, report, model card, hand-off.
+    """
     from trainwright import pipeline
 
     with progress.shown(surroundings(context).progress, quiet=quiet) as listener:

@@ -32,7 +32,9 @@ def verify_command(
     quiet: QuietFlag = False,
     json: JsonFlag = False,
 ) -> Answer:
-    """Prove that a run is what it was: every file by its hash; with --retrain the result too.
+    """Prove every file of a run by its hash.
+
+    With --retrain it trains again, and compares the result bit for bit.
 
     Exit 6 names each file that differs; exit 7: no manifest, a damaged record, or a signature that does not hold.
     """

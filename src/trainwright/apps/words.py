@@ -2,19 +2,15 @@
 
 from collections.abc import Mapping
 
+from trainwright.core.amounts import amount
 from trainwright.core.jsonable import JsonValue
 
 
 def number(value: JsonValue) -> str:
-    """Four significant digits, thousands separated: 0.9931, 47,631, 2.5e-07."""
+    """A whole number with its thousands separated, a measured one as in the report; anything else as it is."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    if isinstance(value, int) or (value.is_integer() and abs(value) < 1e12):
-        return f"{int(value):,}"
-    size = abs(value)
-    if size >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.4g}" if 0 < size < 0.001 else f"{value:.4f}" if size < 10 else f"{value:.2f}"
+    return f"{value:,.0f}" if isinstance(value, int) or value == 0 else amount(value)
 
 
 def duration(seconds: float) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from trainwright.checks.contract import CheckResult, not_checked, plain_result
 from trainwright.checks.trial import session, small_job, spread_rows, subset, train
+from trainwright.core.amounts import amount
 from trainwright.core.clock import Clock
 from trainwright.core.errors import TrainwrightError
 from trainwright.core.findings import Finding, Severity
@@ -168,12 +169,13 @@ def _check_beats(job: Job, fit: _SmallFit) -> CheckResult:
     guess = loss(fit.new.y, _guess(fit.known, fit.new, job), job.task)
     reached = loss(fit.new.y, fit.new_predicted, job.task)
     name = _LOSS_NAMES.get(job.task, "log loss")
-    saw = f"On {fit.new.rows:,} validation rows: {name} {reached:.4g}, {guess:.4g} for a constant guess."
+    saw = f"On {fit.new.rows:,} validation rows: {name} {amount(reached)}, {amount(guess)} for a constant guess."
     if reached < guess or job.plan.family == "dummy" or _names_better(job, fit.new, fit.new_predicted):
         return plain_result(BEATS, "model", saw)
     if fit.cut_short:
         return not_checked(BEATS, "model", f"The small training did not end within its time. {saw}")
-    what = f"is no better than a constant guess after {fit.known.rows:,} rows ({name} {reached:.4g}, guess {guess:.4g})"
+    what = f"is no better than a constant guess after {fit.known.rows:,} rows ({name} {amount(reached)}, "
+    what += f"guess {amount(guess)})"
     fix = "The features may say nothing about the target; expect little, or look for a mistake in the data"
     return plain_result(BEATS, "model", saw, [_finding("model.no_better_than_dummy", Severity.WARNING, job, what, fix)])
 

@@ -163,9 +163,9 @@ def _numbers(dataset: Dataset) -> CheckResult:
             [_problem(dataset, "target.not_finite", Severity.ERROR, what, "Take those rows out")],
         )
     values, counts = np.unique(y, return_counts=True)
-    saw += f" from {values[0]:g} to {values[-1]:g}, {len(values):,} different."
+    saw += f" from {values[0]:,.10g} to {values[-1]:,.10g}, {len(values):,} different."
     if len(values) == 1:
-        what = f"is constant in the training rows ({values[0]:g})"
+        what = f"is constant in the training rows ({values[0]:,.10g})"
         return plain_result(
             TARGET,
             "data",
@@ -186,9 +186,8 @@ def _numbers(dataset: Dataset) -> CheckResult:
         )
     elif (cap := _cap(values, counts)) is not None:
         value, count = cap
-        what = (
-            f"{count:,} rows ({count / len(y):.1%}) have the target at {value:g}, the end of its range: it looks capped"
-        )
+        told = f"{count:,} rows ({count / len(y):.1%}) have the target at {value:,.10g}"
+        what = f"{told}, the end of its range: it looks capped"
         findings.append(
             _problem(
                 dataset,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 UNSEEN = "data.unseen_categories"
+_MOST_NAMED = 10  # in a message: more are not read
 
 
 def conform(frame: "pd.DataFrame", schema: Schema, target: Target) -> "tuple[pd.DataFrame, tuple[Finding, ...]]":
@@ -22,7 +23,7 @@ def conform(frame: "pd.DataFrame", schema: Schema, target: Target) -> "tuple[pd.
     categories stay as they are (features treat them as unknown); both are counted.
 
     Raises:
-        DataRefused: feature columns are missing; the message names all of them.
+        DataRefused: feature columns are missing; the message names them, the first ten of many.
     """
     import pandas as pd
 
@@ -31,14 +32,13 @@ def conform(frame: "pd.DataFrame", schema: Schema, target: Target) -> "tuple[pd.
     if missing:
         raise DataRefused(
             f"the {len(schema.features)} feature columns of training are required, and {len(missing)} are "
-            f"missing: {', '.join(missing)}. Add them (empty cells are allowed)."
+            f"missing: {_named(missing)}. Add them (empty cells are allowed)."
         )
     findings: list[Finding] = []
     extra = sorted(here - {c.name for c in schema.columns})
     if extra:
-        findings.append(
-            _note("data.extra_columns", "rows", f"{len(extra)} columns were ignored: {', '.join(extra[:20])}")
-        )
+        plural = f"{len(extra)} columns were" if len(extra) > 1 else "1 column was"
+        findings.append(_note("data.extra_columns", "rows", f"{plural} ignored: {_named(extra)}"))
     made: dict[str, pd.Series] = {}
     for column in schema.columns:
         if column.role in ("target", "weight") or column.name not in here:
@@ -116,6 +116,12 @@ def unseen_finding(column: str, count: int, rows: int, examples: Sequence[str]) 
         why="The model treats them as unknown.",
         evidence={"values": count, "rows": rows, "examples": list(examples)},
     )
+
+
+def _named(names: Sequence[str]) -> str:
+    """``a, b, c``; of more than `_MOST_NAMED` the first, and how many more."""
+    shown = ", ".join(names[:_MOST_NAMED])
+    return f"{shown} and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else shown
 
 
 def _note(code: str, where: str, what: str) -> Finding:

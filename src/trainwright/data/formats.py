@@ -4,6 +4,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 STORED = "rows.npy"
 """The file in a run's scratch space that holds the rows of a user's own data set."""
@@ -30,18 +32,11 @@ def read_parquet(path: Path) -> "pa.Table":
         DataRefused: not a Parquet file, or damaged.
         ResourceMissing: it would not fit into free memory.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path, memory_map=False) as file:
-            check_names(path, file.schema_arrow.names)
-            _check_fits(path, file.metadata.num_rows * file.metadata.num_columns * 8)
-            table = file.read()
+    with _parquet(path) as file:
+        _check_fits(path, file.metadata.num_rows * file.metadata.num_columns * 8)
+        table = file.read()
         table.validate(full=True)
-        return table
-    except (pa.ArrowException, OSError) as error:
-        raise DataRefused(f"{path}: a Parquet file is required, and it cannot be read: {error}") from error
+    return table
 
 
 def read_arrow(path: Path) -> "pa.Table":
@@ -50,18 +45,10 @@ def read_arrow(path: Path) -> "pa.Table":
     Raises:
         DataRefused: neither, or damaged.
     """
-    import pyarrow as pa
-
-    try:
-        with pa.OSFile(str(path)) as source:
-            head = source.read(6)
-        with pa.OSFile(str(path)) as source:
-            opened = pa.ipc.open_file(source) if head.startswith(b"ARROW1") else pa.ipc.open_stream(source)
-            table = opened.read_all()
+    with _arrow(path) as opened:
+        table = opened.read_all()
         table.validate(full=True)  # the format is mapped, not parsed: a damaged offset would crash the process later
-        return table
-    except (pa.ArrowException, OSError) as error:
-        raise DataRefused(f"{path}: an Arrow or Feather file is required, and it cannot be read: {error}") from error
+    return table
 
 
 def read_jsonl(path: Path) -> "tuple[pa.Table, tuple[Finding, ...]]":
@@ -87,17 +74,9 @@ def stream_parquet(path: Path, rows: int) -> "Iterator[pa.Table]":
     Raises:
         DataRefused: not a Parquet file, or damaged.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path, memory_map=False) as file:
-            check_names(path, file.schema_arrow.names)
-            for batch in file.iter_batches(batch_size=rows):
-                batch.validate(full=True)
-                yield pa.Table.from_batches([batch])
-    except (pa.ArrowException, OSError) as error:
-        raise DataRefused(f"{path}: a Parquet file is required, and it cannot be read: {error}") from error
+    with _parquet(path) as file:
+        for batch in file.iter_batches(batch_size=rows):
+            yield _whole(batch)
 
 
 def stream_arrow(path: Path) -> "Iterator[pa.Table]":
@@ -108,19 +87,10 @@ def stream_arrow(path: Path) -> "Iterator[pa.Table]":
     """
     import pyarrow as pa
 
-    try:
-        with pa.OSFile(str(path)) as source:
-            head = source.read(6)
-        with pa.OSFile(str(path)) as source:
-            file = pa.ipc.open_file(source) if head.startswith(b"ARROW1") else None
-            batches = (
-                (file.get_batch(i) for i in range(file.num_record_batches)) if file else pa.ipc.open_stream(source)
-            )
-            for batch in batches:
-                batch.validate(full=True)
-                yield pa.Table.from_batches([batch])
-    except (pa.ArrowException, OSError) as error:
-        raise DataRefused(f"{path}: an Arrow or Feather file is required, and it cannot be read: {error}") from error
+    with _arrow(path) as opened:
+        stream = isinstance(opened, pa.RecordBatchStreamReader)
+        for batch in opened if stream else map(opened.get_batch, range(opened.num_record_batches)):
+            yield _whole(batch)
 
 
 def stream_jsonl(path: Path, rows: int) -> "Iterator[tuple[pa.Table, tuple[Finding, ...]]]":
@@ -290,6 +260,42 @@ def frame_to_arrow(frame: "pd.DataFrame") -> "tuple[pa.Table, tuple[Finding, ...
             findings += typed.findings
             columns[name] = pa.Array.from_pandas(typed.series)
     return pa.table(columns), tuple(findings)
+
+
+@contextmanager
+def _parquet(path: Path) -> "Iterator[pq.ParquetFile]":
+    """An open Parquet file with good column names; what reading it raises says which file it was."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, memory_map=False) as file:
+            check_names(path, file.schema_arrow.names)
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        raise DataRefused(f"{path}: a Parquet file is required, and it cannot be read: {error}") from error
+
+
+@contextmanager
+def _arrow(path: Path) -> "Iterator[pa.RecordBatchFileReader | pa.RecordBatchStreamReader]":
+    """An open Arrow IPC or Feather file, or a stream of one; what reading it raises says which file it was."""
+    import pyarrow as pa
+
+    try:
+        with pa.OSFile(str(path)) as source:
+            is_file = source.read(6) == b"ARROW1"
+        with pa.OSFile(str(path)) as source:
+            yield pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
+    except (pa.ArrowException, OSError) as error:
+        raise DataRefused(f"{path}: an Arrow or Feather file is required, and it cannot be read: {error}") from error
+
+
+def _whole(batch: "pa.RecordBatch") -> "pa.Table":
+    """A batch as a table, once its offsets are known to be sound."""
+    import pyarrow as pa
+
+    batch.validate(full=True)
+    return pa.Table.from_batches([batch])
 
 
 def _check_fits(path: Path, needed: int) -> None:

@@ -123,23 +123,17 @@ def read_delimited(path: Path) -> TextTable:
     import pyarrow as pa
     import pyarrow.csv as pacsv
 
-    facts = scan(path)
-    sample = _sample(path)
-    delimiter = _sniff(sample, prefer="\t" if ".tsv" in path.name.lower() else ",")
-    names, findings = _header(path, sample, delimiter)
-    if facts.quotes % 2:
-        _refuse_unclosed_quote(path, delimiter)
+    seen = _look(path, scan(path))
     bad: list[str] = []
-    read, parse, convert = _csv_options(names, delimiter, quoted=facts.quotes > 0, bad=bad)
+    read, parse, convert = _csv_options(seen, bad)
     try:
         with open_unpacked(path) as stream:
             table = pacsv.read_csv(stream, read_options=read, parse_options=parse, convert_options=convert)
     except pa.ArrowInvalid as error:
         raise DataRefused(f"{path}: a table of text is required, and reading it failed: {error}") from error
     table = table.slice(1)  # the header line
-    if bad:
-        findings = (*findings, _bad_rows(path, delimiter, len(names), len(bad), table.num_rows))
-    return TextTable(table=table, delimiter=delimiter, findings=findings)
+    findings = (*seen.findings, *([_bad_rows(path, seen, len(bad), table.num_rows)] if bad else []))
+    return TextTable(table=table, delimiter=seen.delimiter, findings=findings)
 
 
 def stream_delimited(path: Path) -> Iterator[TextTable]:
@@ -151,32 +145,45 @@ def stream_delimited(path: Path) -> Iterator[TextTable]:
     import pyarrow as pa
     import pyarrow.csv as pacsv
 
-    facts = scan(path, at_once=False)
-    sample = _sample(path)
-    delimiter = _sniff(sample, prefer="\t" if ".tsv" in path.name.lower() else ",")
-    names, findings = _header(path, sample, delimiter)
-    if facts.quotes % 2:
-        _refuse_unclosed_quote(path, delimiter)
+    seen = _look(path, scan(path, at_once=False))
     bad: list[str] = []
-    read, parse, convert = _csv_options(names, delimiter, quoted=facts.quotes > 0, bad=bad)
-    rows, header = 0, 1
+    read, parse, convert = _csv_options(seen, bad)
+    rows, header, findings = 0, 1, seen.findings
     try:
         with open_unpacked(path) as stream:
             for batch in pacsv.open_csv(stream, read_options=read, parse_options=parse, convert_options=convert):
                 table = pa.Table.from_batches([batch]).slice(header)
                 rows, header = rows + table.num_rows, 0
-                yield TextTable(table=table, delimiter=delimiter, findings=findings)
+                yield TextTable(table=table, delimiter=seen.delimiter, findings=findings)
                 findings = ()
     except pa.ArrowInvalid as error:
         raise DataRefused(f"{path}: a table of text is required, and reading it failed: {error}") from error
     if bad:
-        last = _bad_rows(path, delimiter, len(names), len(bad), rows)
-        yield TextTable(table=table.slice(table.num_rows), delimiter=delimiter, findings=(last,))
+        last = _bad_rows(path, seen, len(bad), rows)
+        yield TextTable(table=table.slice(table.num_rows), delimiter=seen.delimiter, findings=(last,))
 
 
-def _csv_options(
-    names: Sequence[str], delimiter: str, *, quoted: bool, bad: list[str]
-) -> "tuple[pacsv.ReadOptions, pacsv.ParseOptions, pacsv.ConvertOptions]":
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What the beginning of a file says of it, and whether quotes occur anywhere."""
+
+    names: list[str]
+    delimiter: str
+    quoted: bool
+    findings: tuple[Finding, ...]
+
+
+def _look(path: Path, facts: TextFacts) -> _Seen:
+    """Refuses a file without a header, and one with a quote that is never closed."""
+    sample = _sample(path)
+    delimiter = _sniff(sample, path)
+    names, findings = _header(path, sample, delimiter)
+    if facts.quotes % 2:
+        _refuse_unclosed_quote(path, delimiter)
+    return _Seen(names=names, delimiter=delimiter, quoted=facts.quotes > 0, findings=findings)
+
+
+def _csv_options(seen: _Seen, bad: list[str]) -> "tuple[pacsv.ReadOptions, pacsv.ParseOptions, pacsv.ConvertOptions]":
     """All columns as text, the header as a row; rows of another width go to ``bad``."""
     import pyarrow as pa
     import pyarrow.csv as pacsv
@@ -186,9 +193,9 @@ def _csv_options(
         return "skip"
 
     return (
-        pacsv.ReadOptions(block_size=_BLOCK, column_names=names, skip_rows_after_names=0),
-        pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=quoted, invalid_row_handler=leave_out),
-        pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
+        pacsv.ReadOptions(block_size=_BLOCK, column_names=seen.names, skip_rows_after_names=0),
+        pacsv.ParseOptions(delimiter=seen.delimiter, newlines_in_values=seen.quoted, invalid_row_handler=leave_out),
+        pacsv.ConvertOptions(column_types=dict.fromkeys(seen.names, pa.string()), strings_can_be_null=False),
     )
 
 
@@ -199,8 +206,7 @@ def header_of(path: Path) -> list[str]:
         DataRefused: there are none, or they cannot be told apart.
     """
     sample = _sample(path)
-    delimiter = _sniff(sample, prefer="\t" if ".tsv" in path.name.lower() else ",")
-    return _header(path, sample, delimiter)[0]
+    return _header(path, sample, _sniff(sample, path))[0]
 
 
 def _sample(path: Path) -> list[str]:
@@ -212,8 +218,9 @@ def _sample(path: Path) -> list[str]:
     return lines if whole or len(lines) < 2 else lines[:-1]
 
 
-def _sniff(lines: Sequence[str], *, prefer: str) -> str:
+def _sniff(lines: Sequence[str], path: Path) -> str:
     """The delimiter that cuts most sample rows into the same number (above one) of fields as the header."""
+    prefer = "\t" if ".tsv" in path.name.lower() else ","
     scores: dict[str, tuple[float, int]] = {}
     for delimiter in _DELIMITERS:
         rows = _parse(lines, delimiter, limit=_SAMPLE_LINES)
@@ -326,7 +333,8 @@ def _refuse_unclosed_quote(path: Path, delimiter: str) -> None:
         ) from error
 
 
-def _bad_rows(path: Path, delimiter: str, width: int, bad: int, good: int) -> Finding:
+def _bad_rows(path: Path, seen: _Seen, bad: int, good: int) -> Finding:
+    delimiter, width = seen.delimiter, len(seen.names)
     lines: list[int] = []
     for line, fields in _records(path, delimiter, strict=False):
         if fields not in (0, width):

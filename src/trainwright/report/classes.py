@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from trainwright.core.tasks import Task
 from trainwright.report.facts import PART_NAMES, Facts
 from trainwright.report.predictions import Predictions
-from trainwright.report.reliability import ROWS_IN_BIN, claims, reliability
+from trainwright.report.reliability import ROWS_IN_BIN, calibration_error, claims, reliability
 from trainwright.report.words import amount, plural, short
 
 if TYPE_CHECKING:
@@ -247,7 +247,9 @@ def calibration(facts: Facts) -> Calibration | None:
     if found is None or not facts.task.is_classification or len(found) < 2 * ROWS_IN_BIN:
         return None
     claimed, right = claims(found)
-    points, error = reliability(claimed, right)
+    points, distance = reliability(claimed, right)
+    known = calibration_error(facts)
+    error = distance if known is None else known
     bias = float(claimed.mean() - right.mean())
     side = "too high" if bias > 0 else "too low"
     title = f"Probabilities are off by {error:.1%} on average"

@@ -35,6 +35,7 @@ _SOURCES = {
     "intervals": "run.json (intervals)",
     "prediction_intervals": "run.json (prediction_intervals), data/prediction_intervals.json",
     "gap": "run.json (gap)",
+    "repairs": "run.json (repairs)",
     "data": "run.json (data), data/schema.json",
     "columns": "data/schema.json",
     "seconds": "run.json (seconds)",
@@ -201,6 +202,13 @@ class Facts:
     def seconds(self, stage: str) -> float | None:
         """Seconds of a stage, or ``total``."""
         return finite(mapping(self.record.get("seconds")).get(stage))
+
+    def stage_seconds(self) -> dict[str, float]:
+        """Seconds of every stage before the documents, in the order in which they ran."""
+        spent = numbers(self.record.get("seconds"))
+        order = [text(stage.get("name")) for stage in objects(self.record.get("stages"))]
+        names = [*(n for n in order if n in spent), *(n for n in spent if n not in order)]
+        return {n: spent[n] for n in names if n not in ("total", "report")}
 
     def source(self, path: str) -> str:
         """The file that holds a number: ``source("metrics.val.roc_auc")``.

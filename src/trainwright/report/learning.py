@@ -14,8 +14,10 @@ def panels(facts: Facts) -> list[str]:
     known = [m for m in facts.log.metrics() if any(len(c.steps) > 1 for c in curves_of(facts, m))]
     losses = [m for m in ("log_loss", "rmse", "loss", *known) if m in known and m != facts.primary]
     losses.sort(key=lambda m: -len(curves_of(facts, m)))  # one with both parts says more; the sort is stable
-    chosen = [*losses[:1], *([facts.primary] if facts.primary in known else [])]
-    return chosen or known[:1]
+    primary = [facts.primary] if facts.primary in known else []
+    # an engine's own loss of one part, such as the square of the RMSE beside it, says less than the metric alone
+    losses = [m for m in losses[:1] if not primary or len(curves_of(facts, m)) >= len(curves_of(facts, primary[0]))]
+    return [*losses, *primary] or known[:1]
 
 
 def curves_of(facts: Facts, metric: str) -> list[Curve]:

@@ -7,8 +7,8 @@ from trainwright.report.distributions import compared_parts, moved_columns, name
 from trainwright.report.facts import PART_NAMES, Facts
 from trainwright.report.markdown import escape
 from trainwright.report.reading import mapping, text
-from trainwright.report.reliability import claims, reliability
-from trainwright.report.words import amount, metric_label, plural
+from trainwright.report.reliability import calibration_error
+from trainwright.report.words import amount, metric_label, plural, sentence
 
 _FEW_ROWS = 50  # assumption: below 50 rows a share has a standard error of up to 0.07, too wide to judge a class
 _SMALL_PART = 200  # assumption: below that an AUC or a share moves by several points between draws
@@ -77,14 +77,6 @@ def rare_classes(facts: Facts) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((c for c in counts if c[1] < _FEW_ROWS), key=lambda c: (c[1], c[0])))
 
 
-def calibration_error(facts: Facts) -> float | None:
-    """Mean distance between claimed probabilities and what happened on held-out rows (expected calibration error)."""
-    held = facts.held_out()
-    if held is None or not facts.classes or len(held) < _FEW_ROWS:
-        return None
-    return reliability(*claims(held))[1]
-
-
 def well_calibrated(facts: Facts) -> bool | None:
     """Whether probabilities can be used as they are; None where they were not judged."""
     error = calibration_error(facts)
@@ -123,7 +115,7 @@ def _score_limits(facts: Facts) -> list[str]:
     error = calibration_error(facts)
     if error is not None and error > _OFF:
         found.append(
-            f"Probabilities are off by {error:.1%} on average on held-out rows; calibrate before using them as such."
+            f"Probabilities are off by {error:.1%} on average on {_held(facts)}; calibrate before using them as such."
         )
     if facts.metric("val") is None:
         found.append(f"The run is {text(facts.record.get('status'), 'unfinished')}: no model was delivered.")
@@ -163,11 +155,11 @@ def open_questions(facts: Facts) -> tuple[str, ...]:
     """What the next stage should look at first, as Markdown sentences."""
     found = [*_bias_questions(facts), *_calibration_questions(facts), *_drift_questions(facts)]
     if facts.gap is not None and facts.gap.gap is not None:
-        size = f"the gap of {amount(facts.gap.gap)} {metric_label(facts.gap.metric)}"
-        found.append(f"Overfitting: {size} is {facts.gap.verdict} ({facts.gap.rule}); does it persist on fresh rows?")
+        size = f"the gap of {amount(facts.gap.gap)} {metric_label(facts.gap.metric)} between training and validation"
+        found.append(f"Overfitting: {size} is {facts.gap.verdict.lower()} by the rule above; is it so on fresh rows?")
     doubts = [c for c in facts.checks if c.verdict in ("warning", "leak", "not checked") or c.lifted]
     found += [
-        f"Check {escape(c.name)} ({escape(c.verdict)}{', lifted' if c.lifted else ''}): {escape(c.saw)}."
+        f"Check {escape(c.name)} ({escape(c.verdict)}{', lifted' if c.lifted else ''}): {escape(sentence(c.saw))}"
         for c in doubts[:_MOST_NAMED]
     ]
     return tuple(found)
@@ -186,7 +178,7 @@ def _bias_questions(facts: Facts) -> list[str]:
         )
     if rare := rare_classes(facts):
         shown = ", ".join(f"{escape(n)} ({plural(c, 'row')})" for n, c in rare[:_MOST_NAMED])
-        found.append(f"Small subgroups: how good is the model for {shown}? The held-out rows do not say.")
+        found.append(f"Rare classes: how good is the model for {shown}? So few held-out rows hardly say.")
     groups = small_groups(facts, columns or named_columns(facts), fewer_than=_FEW_ROWS)
     if groups:
         shown = ", ".join(
@@ -203,7 +195,7 @@ def _calibration_questions(facts: Facts) -> list[str]:
     if (error := calibration_error(facts)) is None:
         return []
     state = "needs work" if error > _OFF else "looks usable"
-    return [f"Calibration {state} (mean distance {error:.1%} on held-out rows): does it hold by group?"]
+    return [f"Calibration {state} (off by {error:.1%} on average on {_held(facts)}): does it hold by group?"]
 
 
 def _drift_questions(facts: Facts) -> list[str]:
@@ -224,6 +216,12 @@ def _drift_questions(facts: Facts) -> list[str]:
         else ("no finding reports it between the parts, whose rows are too few or were not counted")
     )
     return [f"Drift: {seen}; rows made later than the data were not seen."]
+
+
+def _held(facts: Facts) -> str:
+    """``test rows``: those that calibration was judged on."""
+    held = facts.held_out()
+    return f"{PART_NAMES[held.part].lower() if held else 'held-out'} rows"
 
 
 def _named(names: "tuple[str, ...] | list[str]") -> str:

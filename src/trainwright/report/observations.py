@@ -1,13 +1,12 @@
 """What the numbers of a run say, in sentences. Each sentence is computed; none is always there for show."""
 
 import itertools
-from collections.abc import Mapping
 
-from trainwright.core.jsonable import JsonValue
 from trainwright.report.curves import Curve
 from trainwright.report.facts import PART_NAMES, BaselineFact, Facts
 from trainwright.report.markdown import escape
-from trainwright.report.reading import finite, mapping, text, whole
+from trainwright.report.reading import finite, text, whole
+from trainwright.report.repairs import told_repairs
 from trainwright.report.words import amount, metric_label, plural
 
 _PLATEAU = 0.95  # share of the whole improvement after which the rest counts as a plateau (assumption)
@@ -121,9 +120,9 @@ def learning_rate(facts: Facts) -> str:
         how = f" ({escape(optimizer)})" if optimizer else ""
         return f"**Learning rate**: this model is trained without one{how}."
     rates = [r for _, r in facts.log.learning_rates]
-    words = f"**Learning rate**: {rate:g}"
+    words = f"**Learning rate**: {rate:.3g}"
     if len(set(rates)) > 1:
-        words += f", logged from {rates[0]:g} to {rates[-1]:g} over the training"
+        words += f", from {rates[0]:.3g} to {rates[-1]:.3g} over the training"
     curve, best = watched(facts), whole(facts.model.get("rounds_best"))
     if curve is None or best is None:
         return f"{words}."
@@ -143,29 +142,15 @@ def learning_rate(facts: Facts) -> str:
 
 def repairs(facts: Facts) -> str:
     """What was changed while the model was trained, and whether it helped; empty where nothing was."""
-    made = facts.record.get("repairs")
-    if not isinstance(made, list) or not made:
+    told = told_repairs(facts)
+    if not told:
         return ""
-    unit = text(facts.model.get("unit"), "round")
-    return f"**Repairs**: {plural(len(made), 'change')} of course. " + " ".join(_repair(mapping(r), unit) for r in made)
-
-
-def _repair(made: Mapping[str, JsonValue], unit: str) -> str:
-    before, after, values = (mapping(made.get(key)) for key in ("before", "after", "values"))
-    where = f"At {unit} {whole(made.get('rounds')) or 0:,}: {escape(text(made.get('what'), text(made.get('symptom'))))}"
-    rows = values.get("rows")
-    if text(made.get("action")) == "learning_rate":
-        rates = [finite(state.get("learning_rate")) for state in (before, after)]
-        change = f"the learning rate was multiplied by {values.get('factor')}"
-        if rates[0] is not None and rates[1] is not None:
-            change = f"the learning rate went from {rates[0]:g} to {rates[1]:g}"
-    elif isinstance(rows, list):
-        change = f"{plural(len(rows), 'training row')} left out (positions {', '.join(str(row) for row in rows)})"
-    else:
-        change = f"gradients were scaled down to {amount(finite(values.get('norm')))} at most"
-    back = f"; training went back to {unit} {whole(after.get('rounds')) or 0:,}" if made.get("back") else ""
-    helped = "it helped" if made.get("helped") else "it was not enough"
-    return f"{where}; {change}{back}; {helped}."
+    each = "; ".join(
+        f"{escape(one.seen)}{'' if one.when in one.seen else f' at {one.when}'}: {escape(one.change)}"
+        + (f"; {one.result}" if one.result else "")
+        for one in told
+    )
+    return f"**Repairs**: {plural(len(told), 'change')} of course. {each[:1].upper()}{each[1:]}."
 
 
 def against_baselines(facts: Facts) -> str:
@@ -184,11 +169,10 @@ def against_baselines(facts: Facts) -> str:
     if best is None:
         return ""
     sure = lead(facts)
-    clear = {
-        None: "",
-        False: ", but that lies inside the model's interval: the lead may be chance",
-        True: ", outside the model's interval",
-    }[sure]
+    interval = facts.interval("val")
+    no_width = interval is not None and interval[0] == interval[1]
+    inside = "the model's interval has no width" if no_width else "that lies inside the model's interval"
+    clear = {None: "", False: f", but {inside}: the lead may be chance", True: ", outside the model's interval"}[sure]
     reached = f"{escape(best.name)}, reaches {label} {amount(best.val)} against {amount(value)}"
     return f"**Baselines**: all are beaten; the best of them, {reached}{clear}."
 
@@ -200,11 +184,14 @@ def _best_baseline(facts: Facts) -> BaselineFact | None:
 
 
 def lead(facts: Facts) -> bool | None:
-    """Whether the best baseline's validation score lies outside the model's interval; None where one is missing."""
+    """Whether the best baseline's validation score lies outside the model's interval; None where one is missing.
+
+    False where the interval has no width: the bootstrap of a perfect score gives it again and says nothing of chance.
+    """
     best, interval = _best_baseline(facts), facts.interval("val")
     if best is None or best.val is None or interval is None:
         return None
-    return not interval[0] <= best.val <= interval[1]
+    return interval[0] < interval[1] and not interval[0] <= best.val <= interval[1]
 
 
 def against_test(facts: Facts) -> str:

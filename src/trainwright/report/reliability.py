@@ -2,13 +2,30 @@
 
 from typing import TYPE_CHECKING
 
+from trainwright.report.facts import Facts
 from trainwright.report.predictions import Predictions
+from trainwright.report.reading import finite
 
 if TYPE_CHECKING:
     import numpy as np
 
 BINS = 10  # the usual number for reliability diagrams (Guo et al. 2017 use 15; 10 leave more rows in each)
 ROWS_IN_BIN = 20  # fewer rows give a share with a standard error above 0.1
+
+
+FEW_ROWS = 50  # assumption: fewer rows say nothing about probabilities
+
+
+def calibration_error(facts: Facts) -> float | None:
+    """Expected calibration error on held-out rows: the run's own metric, so that every text names the same number.
+
+    Counted from the predictions where the record has none; None for other targets and with too few rows.
+    """
+    held = facts.held_out()
+    if held is None or not facts.classes or len(held) < FEW_ROWS:
+        return None
+    known = finite(facts.metrics.get(held.part, {}).get("calibration_error"))
+    return reliability(*claims(held))[1] if known is None else known
 
 
 def claims(found: Predictions) -> "tuple[np.ndarray, np.ndarray]":

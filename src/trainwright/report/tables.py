@@ -10,14 +10,15 @@ from trainwright.report.artifacts import saved_files
 from trainwright.report.classes import class_scores
 from trainwright.report.facts import PART_NAMES, CrossValidationFact, Facts
 from trainwright.report.markdown import Table, escape, table
-from trainwright.report.words import amount, count, duration, metric_label, size
+from trainwright.report.words import amount, count, duration, metric_label, size, stage_name
 
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
-def metrics_table(facts: Facts, parts: tuple[str, ...]) -> Table:
-    """All metrics of the parts, the primary one first and in bold."""
+def metrics_table(facts: Facts, parts: tuple[str, ...], *, averages: bool = True) -> Table:
+    """All metrics of the parts, the primary one first and in bold; ``averages`` over two classes may be left out."""
     names = list(dict.fromkeys(name for part in parts for name in facts.metrics.get(part, {})))
+    names = names if averages else _without_averages(facts, names)
     names.sort(key=lambda n: n != facts.primary)
     header = ["Metric", "Score"] if parts == ("val",) else ["Metric", *(PART_NAMES[p] for p in parts)]
     rows = []
@@ -26,6 +27,13 @@ def metrics_table(facts: Facts, parts: tuple[str, ...]) -> Table:
         cells = [escape(c) for c in cells]
         rows.append([f"**{c}**" for c in cells] if name == facts.primary else cells)
     return table(header, rows)
+
+
+def _without_averages(facts: Facts, names: list[str]) -> list[str]:
+    """Of two classes the means over both add little to the scores of the positive one."""
+    if facts.task is not Task.BINARY:
+        return names
+    return [n for n in names if n == facts.primary or not n.endswith(("_macro", "_weighted"))]
 
 
 def interval_lines(facts: Facts, parts: tuple[str, ...]) -> str:
@@ -62,9 +70,10 @@ def each_fold(facts: Facts, folds: CrossValidationFact) -> Table:
     )
 
 
-def over_folds(facts: Facts, folds: CrossValidationFact) -> Table:
+def over_folds(facts: Facts, folds: CrossValidationFact, *, averages: bool = True) -> Table:
     """Mean and standard deviation of all metrics over the folds, the primary one first."""
     names = sorted(folds.mean, key=lambda n: (n != facts.primary, n))
+    names = names if averages else _without_averages(facts, names)
     spread = [[escape(metric_label(n)), amount(folds.mean[n]), amount(folds.std.get(n))] for n in names]
     return table(["Metric", "Mean", "Standard deviation"], spread)
 
@@ -170,11 +179,9 @@ def features_table(facts: Facts) -> Table | None:
 
 
 def seconds_table(facts: Facts) -> Table | None:
-    """Seconds by stage; the documents' own stage is left out, since it is not over when they are written."""
-    from trainwright.report.reading import numbers
-
-    spent = numbers(facts.record.get("seconds"))
-    rows = [[escape(stage), duration(value)] for stage, value in spent.items() if stage not in ("total", "report")]
+    """Time by stage, in their order; the documents' own stage is left out: it is not over when they are written."""
+    spent = facts.stage_seconds()
+    rows = [[escape(stage_name(stage)), duration(value)] for stage, value in spent.items()]
     return table(["Stage", "Time"], rows) if rows else None
 
 

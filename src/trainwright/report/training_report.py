@@ -1,12 +1,13 @@
 """report.md: the mission's Training Report, every heading, filled from the facts of one run."""
 
+import math
 from pathlib import Path
 
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.tasks import Task
 from trainwright.report import tables
 from trainwright.report.coverage import interval_words
-from trainwright.report.facts import Facts
+from trainwright.report.facts import PART_NAMES, Facts
 from trainwright.report.figures import FIGURES
 from trainwright.report.markdown import escape, yaml_block
 from trainwright.report.model_card import card_yaml
@@ -82,7 +83,7 @@ def setup_facts(facts: Facts) -> dict[str, str]:
     parameters = whole(model.get("num_parameters"))
     return {
         "architecture": escape(text(model.get("family"), "not recorded"))
-        + (f" ({escape(estimator)})" if estimator else ""),
+        + (f" ({escape(estimator)})" if estimator not in ("", text(model.get("family"))) else ""),
         "parameters": "not recorded"
         if parameters is None
         else count(parameters) + (f" ({escape(kind)})" if kind else ""),
@@ -93,7 +94,7 @@ def setup_facts(facts: Facts) -> dict[str, str]:
         "batch": "all training rows at once" if batch is None else count(batch),
         "epochs": _epochs(facts, unit),
         "device": _device(facts),
-        "time": f"{_fit_time(facts)}, {_total(facts)} for all stages",
+        "time": f"{_fit_time(facts)}, {_total(facts)} up to this report",
     }
 
 
@@ -109,8 +110,7 @@ def _fit_time(facts: Facts) -> str:
 
 def _total(facts: Facts) -> str:
     """Time of all stages up to the documents: those write it while their own stage still runs."""
-    spent = numbers(facts.record.get("seconds"))
-    return duration(sum(value for stage, value in spent.items() if stage not in ("total", "report")))
+    return duration(sum(facts.stage_seconds().values()))
 
 
 def _epochs(facts: Facts, unit: str) -> str:
@@ -171,15 +171,26 @@ def _curve_words(facts: Facts) -> str:
     unit, lines = text(facts.model.get("unit"), "round"), []
     best = whole(facts.model.get("rounds_best"))
     for metric in facts.log.metrics():
+        if metric == "loss" and _same_curve(facts, ("log_loss", "rmse")):
+            continue
         parts = [c for part in ("train", "val") if (c := curves.get((part, metric))) is not None]
         told = []
         for curve in parts:
             kept = curve.at(best) if best is not None else None
             at_best = f", {amount(kept)} at the kept {unit}" if kept is not None and best != curve.steps[-1] else ""
-            told.append(f"{curve.part} {amount(curve.values[0])} to {amount(curve.values[-1])}{at_best}")
+            told.append(
+                f"{PART_NAMES[curve.part].lower()} {amount(curve.values[0])} to {amount(curve.values[-1])}{at_best}"
+            )
         lines.append(f"- {escape(metric_label(metric))}: {'; '.join(told)}")
     last = max(c.steps[-1] for c in curves.values())
     return f"From the first point to {unit} {last:,}:\n\n" + "\n".join(lines)
+
+
+def _same_curve(facts: Facts, names: tuple[str, ...]) -> bool:
+    """Whether the engine's own loss on validation rows is one of the metrics under another name."""
+    own = facts.log.curves.get(("val", "loss"))
+    others = [c for name in names if (c := facts.log.curves.get(("val", name))) is not None]
+    return own is not None and any(math.isclose(own.at(c.steps[-1]) or 0.0, c.values[-1], rel_tol=1e-6) for c in others)
 
 
 def _figures(facts: Facts) -> dict[str, str]:

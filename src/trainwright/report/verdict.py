@@ -7,10 +7,12 @@ from enum import IntEnum
 from trainwright.core.findings import Severity
 from trainwright.report.coverage import falls_short, interval_words
 from trainwright.report.facts import CheckFact, Facts
-from trainwright.report.limits import calibration_error, well_calibrated
+from trainwright.report.limits import well_calibrated
 from trainwright.report.markdown import escape
 from trainwright.report.observations import across_folds, against_baselines, against_test, lead, overfitting
 from trainwright.report.reading import items, mapping, text
+from trainwright.report.reliability import calibration_error
+from trainwright.report.repairs import told_repairs
 from trainwright.report.words import plural
 
 _DOUBTS = 3  # in the answer; the section has all
@@ -76,7 +78,7 @@ def _good(facts: Facts) -> Answer:
 def _trusted(facts: Facts) -> Answer:
     points = trust(facts)
     worst = max((p.state for p in points), default=State.CAUTION)
-    doubts = [f"{verdict}: {names}" for verdict, names in _doubtful(facts.checks).items()]
+    doubts = [_doubt(verdict, names) for verdict, names in _doubtful(facts.checks).items()]
     doubts += (p.doubt for p in points if p.doubt and p.state is not State.GOOD)
     words = "Yes: no check, gap or interval speaks against it"
     if not points:
@@ -85,6 +87,11 @@ def _trusted(facts: Facts) -> Answer:
         words = f"{'No' if worst is State.BAD else 'With care'}: {'; '.join(doubts[:_DOUBTS])}"
         words += f"; and {len(doubts) - _DOUBTS} more" if len(doubts) > _DOUBTS else ""
     return Answer(question="Can I trust it?", state=worst, answer=words, anchor="trust")
+
+
+def _doubt(verdict: str, names: str) -> str:
+    """``future values not checked``, but ``leak: target leakage``."""
+    return f"{names} not checked" if verdict == "not checked" else f"{verdict}: {names}"
 
 
 def _wrong(facts: Facts) -> Answer:
@@ -99,8 +106,10 @@ def _wrong(facts: Facts) -> Answer:
 
 
 def _repaired(facts: Facts) -> Answer:
-    many = len(facts.log.repairs)
+    told = told_repairs(facts)
+    many = len(told)
     words = plural(many, "repair") if many else "Nothing"
+    words += {True: ", which helped", False: ""}[bool(many) and all(one.result == "it helped" for one in told)]
     return Answer(
         question="What was repaired?", state=State.CAUTION if many else State.GOOD, answer=words, anchor="repairs"
     )
@@ -184,8 +193,8 @@ def _calibration(facts: Facts) -> Point | None:
     return Point(
         topic="Probabilities",
         state=State.GOOD if good else State.CAUTION,
-        sentence=f"Off by {error:.1%} on average on held-out rows: {verdict}.",
-        source=facts.source("predictions"),
+        sentence=f"Off by {error:.1%} on average on held-out rows (calibration error): {verdict}.",
+        source=facts.source("metrics"),
         doubt="probabilities are off",
     )
 

@@ -1,6 +1,6 @@
 """Numbers and names as people write them; the same everywhere."""
 
-import math
+from trainwright.core.amounts import amount as amount
 
 _LABELS = {
     "roc_auc": "ROC AUC",
@@ -14,6 +14,12 @@ _LABELS = {
     "f1_macro": "F1 (macro)",
     "f1_weighted": "F1 (weighted)",
     "mcc": "Matthews correlation",
+    "precision_macro": "precision (macro)",
+    "precision_weighted": "precision (weighted)",
+    "recall_macro": "recall (macro)",
+    "recall_weighted": "recall (weighted)",
+    "median_ae": "median absolute error",
+    "max_error": "largest error",
     "rmse": "RMSE",
     "mae": "MAE",
     "r2": "R²",
@@ -22,29 +28,27 @@ _LABELS = {
 }
 
 
+_STAGES = {
+    "data": "reading the data",
+    "data_checks": "checks of the data",
+    "threads": "choice of threads",
+    "checks": "checks of the model",
+    "fit": "training",
+    "refit": "training again",
+    "export": "storing the model",
+    "exports": "exports and their proofs",
+    "evaluate": "evaluation",
+}
+
+
+def stage_name(name: str) -> str:
+    """A stage of a run for people."""
+    return _STAGES.get(name, name.replace("_", " "))
+
+
 def metric_label(name: str) -> str:
     """A metric's name for people."""
     return _LABELS.get(name, name.replace("_", " "))
-
-
-def amount(value: float | None) -> str:
-    """A number with four significant digits, below one with four decimals; a dash for none.
-
-    >>> amount(0.85321), amount(1234.567), amount(12345678.0), amount(0.0000123), amount(None)
-    ('0.8532', '1,235', '12,345,678', '1.23e-05', '-')
-    """
-    if value is None:
-        return "-"
-    if not math.isfinite(value):
-        return str(value)
-    size = abs(value)
-    if value == 0:
-        return "0.0000"
-    if size < 0.0005 or size >= 1e12:
-        return f"{value:.3g}"
-    if size >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.{4 if size < 1 else 3 if size < 10 else 2 if size < 100 else 1}f}"
 
 
 def count(value: int | None) -> str:
@@ -55,6 +59,11 @@ def count(value: int | None) -> str:
 def plural(number: int, noun: str) -> str:
     """``1 round``, ``2,000 rounds``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def sentence(words: str) -> str:
+    """The words with one full stop at their end, where they do not end a sentence by themselves."""
+    return words if words.endswith((".", "!", "?", "…")) else f"{words}."
 
 
 def times(number: int) -> str:

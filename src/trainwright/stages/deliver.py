@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainwright.core.amounts import amount
 from trainwright.core.errors import VerificationFailed
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
@@ -162,7 +163,7 @@ def _note_primary(work: Work, primary: Metric, numbers: dict[str, tuple[float, I
                     code="fit.overfit",
                     severity=Severity.WARNING,
                     where=primary.name,
-                    what=f"better on training rows ({gap.train:.4f}) than on validation rows ({gap.val:.4f})",
+                    what=f"better on training rows ({amount(gap.train)}) than on validation rows ({amount(gap.val)})",
                     why=gap.rule,
                     fix="Use more rows, stronger regularisation, or fewer rounds",
                     evidence={"train": gap.train, "val": gap.val, "gap": gap.gap},

@@ -241,7 +241,7 @@ def _working(
             work.end(error)
             again = f"`trainwright resume {folder.path}` goes on."
             raise Stopped(f"{error.message}. {again}", by_user=error.by_user, findings=error.findings) from error
-        except BaseException as error:
+        except BaseException as error:  # Ctrl-C and a SystemExit too: the record must not say "running" for ever
             work.end(error)
             raise
         work.end(None)

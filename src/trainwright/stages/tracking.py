@@ -53,7 +53,7 @@ def tracked(work: Work) -> Iterator[None]:
         mirror.start()
     try:
         yield
-    except BaseException as error:
+    except BaseException as error:  # Ctrl-C and a SystemExit too: a tracker left alone would show a run that goes on
         _end(work, mirrors, "stopped" if isinstance(error, Stopped | KeyboardInterrupt) else "failed")
         raise
     _end(work, mirrors, "done")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from trainwright.core import registry
+from trainwright.core.amounts import amount
 from trainwright.core.errors import TrainingFailed
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
@@ -323,8 +324,8 @@ def simpler_family(
                 code="plan.simpler_chosen",
                 severity=Severity.WARNING,
                 where="architecture.model_type",
-                what=f"{best.name} was chosen over {plan.model.family}: {plan.primary.name} {best.val:.4f} against "
-                f"{val:.4f} on validation rows",
+                what=f"{best.name} was chosen over {plan.model.family}: {plan.primary.name} {amount(best.val)} against "
+                f"{amount(val)} on validation rows",
                 why="with model_type: auto the simplest model that nothing beats is delivered",
                 fix=f"Write architecture.model_type: {plan.model.family} to have that one all the same",
                 evidence={"chosen": best.val, "left": val},
@@ -428,7 +429,8 @@ def baseline_findings(plan: Plan, val: float, baselines: list[Baseline]) -> list
             code="baseline.not_beaten",
             severity=Severity.WARNING,
             where=f"baselines: {b.name}",
-            what=f"the model does not beat {b.name}: {plan.primary.name} {val:.4f} against {b.val:.4f} on validation",
+            what=f"the model does not beat {b.name}: {plan.primary.name} {amount(val)} against {amount(b.val)} on "
+            "validation rows",
             why="what the model adds is not worth its cost, or the features carry no signal",
             fix="Use the baseline, or give the model better features or more rows",
             evidence={"model": val, "baseline": b.val},

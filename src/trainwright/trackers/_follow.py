@@ -15,12 +15,12 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-from typing import IO, Any, Literal, cast
+from typing import IO, Any, Literal, TypedDict, cast
 
 from trainwright.core import registry
 from trainwright.core.jsonable import dumps
@@ -38,6 +38,23 @@ _ORPHAN_S = 10.0  # assumption: what may be finished after the run itself was ki
 _LONGEST_REASON = 300
 
 Status = Literal["done", "stopped", "failed"]
+
+
+class Answer(TypedDict, total=False):
+    """A line to the run: where the tracker is, how many points it has and how many bytes are unread, or what is wrong.
+
+    ``refused`` counts what the tracker will never take, and ``why`` says its reason; ``broken`` is a mistake of ours.
+    """
+
+    opened: str
+    points: int
+    behind: int
+    failing: str
+    refused: int
+    why: str
+    delivering: bool
+    closed: bool
+    broken: str
 
 
 @dataclass(slots=True)
@@ -73,7 +90,7 @@ class Follower:
     module: TrackerModule
     params: Any  # the module's own Params
     control: Control
-    say: Any  # a function of keywords: `_Voice`
+    say: Callable[[Answer], None]
     points: int = 0
     refused: int = 0
     _tail: Tail = field(init=False)
@@ -114,13 +131,13 @@ class Follower:
     def _failed(self, error: Exception) -> None:
         self._uncertain = True
         self._wait_s = min(max(_FIRST_WAIT_S, 2 * self._wait_s), _LONGEST_WAIT_S)
-        self.say(failing=reason(error), behind=self._tail.behind + len(self._pending))
+        self.say({"failing": reason(error), "behind": self._tail.behind + len(self._pending)})
 
     def _forward(self) -> bool:
         """Do the next piece of work; whether there was one."""
         if self._tracker is None:
             self._tracker = self.module.open(self.params, self.run)
-            self.say(opened=hidden(self._tracker.where))
+            self.say({"opened": hidden(self._tracker.where)})
             self._uncertain = True
         if self._uncertain:  # of what was under way, nobody here knows whether it arrived
             self._last |= self._tracker.known()
@@ -168,7 +185,7 @@ class Follower:
             self._guarded(lambda tracker: tracker.write(fresh), costs=len(fresh))
             self._last |= ahead
             self.points += len(fresh)
-            self.say(points=self.points, behind=self._tail.behind)
+            self.say({"points": self.points, "behind": self._tail.behind})
         del self._pending[: len(batch)]
         return True
 
@@ -179,19 +196,20 @@ class Follower:
             if not self._described:
                 self._guarded(lambda tracker: tracker.describe(_content.describe(self.run.folder)))
                 self._described = True
-            self.say(delivering=True)
+            self.say({"delivering": True})
             self._guarded(lambda tracker: tracker.deliver(_content.package(self.run.folder)))
         self._guarded(lambda tracker: tracker.close(status or "stopped"))
-        self.say(closed=True, points=self.points)
+        self.say({"closed": True, "points": self.points})
         return True
 
-    def _guarded(self, call: Any, *, costs: int = 1) -> None:
+    def _guarded(self, call: Callable[[Tracker], None], *, costs: int = 1) -> None:
         """Do something at the tracker; what it refuses for good is told and left out."""
+        assert self._tracker is not None
         try:
             call(self._tracker)
         except Refused as error:
             self.refused += costs
-            self.say(refused=self.refused, why=reason(error))
+            self.say({"refused": self.refused, "why": reason(error)})
 
 
 def reason(error: BaseException) -> str:
@@ -206,7 +224,7 @@ class _Voice:
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
 
-    def __call__(self, **told: object) -> None:
+    def __call__(self, told: Answer) -> None:
         try:
             print(dumps(told), file=self._stream, flush=True)
         except OSError:
@@ -240,7 +258,7 @@ def main() -> None:
             Follower(run=run, module=module, params=params, control=control, say=say).follow()
     except Exception as error:  # noqa: BLE001 - a mistake of ours must not look like silence
         where = traceback.extract_tb(error.__traceback__)[-1]
-        say(broken=f"{reason(error)} ({Path(where.filename).name}:{where.lineno})")
+        say({"broken": f"{reason(error)} ({Path(where.filename).name}:{where.lineno})"})
         os._exit(1)
     os._exit(0)  # threads of a library that hang must not hold the run
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from trainwright.core.amounts import amount
 from trainwright.core.metrics.definitions import Metric
 from trainwright.core.metrics.intervals import Interval
 
@@ -51,6 +52,13 @@ def overfit_gap(metric: Metric, train: float, val: float, val_interval: Interval
 def _rule(metric: Metric, share: float, scale: float, noise: float) -> str:
     of = f"the {scale:g} between chance and perfect" if metric.span is not None else "the validation value"
     return (
-        f"concerning when training is better than validation by more than {share:.0%} of {of} ({share * scale:.4g}) "
-        f"and by more than half the validation interval's width ({noise:.4g}); {share:.0%} is an assumption"
+        f"concerning when training is better than validation by more than {share:.0%} of {of} "
+        f"({_bound(share * scale)}) and by more than half the validation interval's width ({_bound(noise)}); "
+        f"{share:.0%} is an assumption"
     )
+
+
+def _bound(value: float) -> str:
+    """A bound as people write it: 0.05, not 0.0500."""
+    text = amount(value)
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text

@@ -18,6 +18,7 @@ from trainwright.report.page.html import render_page
 from trainwright.report.page.samples import samples_of
 from trainwright.report.page.tiles import tiles
 from trainwright.report.reading import mapping, text
+from trainwright.report.repairs import told_repairs
 from trainwright.report.search import best_words, search_lines, trials_table
 from trainwright.report.training_report import environment_facts, samples, setup_facts
 from trainwright.report.verdict import answers, goodness, trust
@@ -68,7 +69,7 @@ def build(facts: Facts) -> Page:
             "trust": trust(facts),
             "findings": ordered[:_MOST_ROWS],
             "most": _MOST_ROWS,
-            "repairs": facts.log.repairs,
+            "repairs": told_repairs(facts),
             "questions": open_questions(facts),
             "limitations": limitations(facts),
             "observations": (convergence(facts), learning_rate(facts)),
@@ -118,10 +119,10 @@ def _tables(facts: Facts) -> dict[str, Table | None]:
     parts = tuple(p for p in ("test", "val", "train") if p in facts.metrics)
     folds = facts.cross_validation
     return {
-        "metrics": tables.metrics_table(facts, parts) if parts else None,
+        "metrics": tables.metrics_table(facts, parts, averages=False) if parts else None,
         "baselines": tables.baselines_table(facts) if facts.baselines else None,
         "each_fold": tables.each_fold(facts, folds) if folds else None,
-        "over_folds": tables.over_folds(facts, folds) if folds else None,
+        "over_folds": tables.over_folds(facts, folds, averages=False) if folds else None,
         "classes": tables.classes_table(facts),
         "mistakes": tables.mistakes_table(facts),
         "checks": tables.checks_table(facts) if facts.checks else None,

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from trainwright.report.facts import Facts
-from trainwright.report.reading import numbers
 from trainwright.report.verdict import State
-from trainwright.report.words import amount, count, duration, metric_label
+from trainwright.report.words import amount, count, duration, metric_label, stage_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +62,9 @@ def _size(facts: Facts) -> tuple[Tile, ...]:
         found.append(
             Tile(name="Training rows", value=count(rows), note=others or "no other part", source=facts.source("data"))
         )
-    spent = {k: v for k, v in numbers(facts.record.get("seconds")).items() if k not in ("total", "report")}
+    spent = facts.stage_seconds()
     if spent:
         longest = max(spent, key=lambda stage: spent[stage])
-        note = f"{longest} took {duration(spent[longest])}".replace(" s", "\u00a0s")
+        note = f"up to this report; {stage_name(longest)} {duration(spent[longest])}".replace(" s", "\u00a0s")
         found.append(Tile(name="Time", value=duration(sum(spent.values())), note=note, source=facts.source("seconds")))
     return tuple(found)

@@ -52,7 +52,8 @@ _NETWORK: Mapping[str, JsonValue] = {
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """One training. ``expected`` are the codes of which one must be found; none for a healthy training.
-    ``draw`` numbers other splits and seeds than those that thresholds were set on (0).
+    ``draw`` numbers other splits and seeds than those that thresholds were set on (0); ``seed`` other seeds alone.
+    ``net`` is the class of `tests/clinic/net.py` that the family ``own`` trains.
 
     ``broken`` changes the data (train X, train y, val X, val y), ``tamper`` the opened session. ``healthy_as`` names
     the healthy case that a repair should come up to.
@@ -61,6 +62,7 @@ class Case:
     name: str
     data: str
     family: str = "mlp"
+    net: str = "Net"
     params: Mapping[str, JsonValue] = field(default_factory=lambda: _NETWORK)
     recipe: Mapping[str, JsonValue] | None = None
     rounds: int = 20
@@ -69,6 +71,7 @@ class Case:
     expected: tuple[str, ...] = ()
     healthy_as: str = ""
     draw: int = 0
+    seed: int = 0
     broken: Callable[[list[np.ndarray]], None] | None = None
     tamper: Callable[[Any], None] | None = None
 
@@ -130,8 +133,10 @@ def job_of(case: Case, workdir: Path) -> Job:
     order = np.random.default_rng(5 + case.draw).permutation(len(y))
     cut = min(case.rows, len(y) * 7 // 10)
     train, val = order[:cut], order[cut : cut + 200]
-    spread = np.where(X[train].std(axis=0) > 0, X[train].std(axis=0), 1.0)
-    X = ((X - X[train].mean(axis=0)) / spread).astype(np.float32)
+    tokens = int(X.max()) + 1 if X.dtype == np.int32 else 0
+    if not tokens:
+        spread = np.where(X[train].std(axis=0) > 0, X[train].std(axis=0), 1.0)
+        X = ((X - X[train].mean(axis=0)) / spread).astype(np.float32)
     parts = [X[train].copy(), y[train].copy(), X[val].copy(), y[val].copy()]
     if case.broken is not None:
         case.broken(parts)
@@ -143,13 +148,14 @@ def job_of(case: Case, workdir: Path) -> Job:
         plan=_plan(case, task, classes, cut, columns),
         train=Table(X=parts[0], y=parts[1]),
         val=Table(X=parts[2], y=parts[3]),
-        feature_names=tuple(f"x{i}" for i in range(columns)),
+        feature_names=("text",) if tokens else tuple(f"x{i}" for i in range(columns)),
         categorical=(),
         category_sizes=(),
-        seeds=Seeds(3 + case.draw),
+        seeds=Seeds(3 + case.draw + 1000 * case.seed),
         threads=1,
         device="cpu",
         workdir=workdir,
+        vocabulary=tokens,
     )
 
 
@@ -165,7 +171,7 @@ def _plan(case: Case, task: Task, classes: int, rows: int, columns: int) -> Mode
     )
     plan: ModelPlan
     if case.family == "own":
-        plan = _own.build({}, replace(question, estimator=f"{_NET}:Net"))  # type: ignore[arg-type]  # as Question says
+        plan = _own.build({}, replace(question, estimator=f"{_NET}:{case.net}"))  # type: ignore[arg-type]  # as Question says
     else:
         plan = registry.load("families", case.family).build(case.params, question)
     recipe = plan.options.get("recipe")
@@ -179,13 +185,28 @@ def _plan(case: Case, task: Task, classes: int, rows: int, columns: int) -> Mode
 
 
 def load(name: str) -> Data:
-    """A data set of scikit-learn's, with its task; ``circles`` is one that no straight line divides."""
+    """A data set of scikit-learn's, with its task. ``circles`` is one that no straight line divides, ``pixels`` are the
+    digits as texts: a token for each of 64 pixels, row by row; ``blocks`` for each of 16 squares of them."""
     if name == "circles":
         X, y = datasets.make_circles(600, noise=0.1, factor=0.4, random_state=1)
         return X, y.astype(np.int64), Task.BINARY
     if name == "xor":
         X = np.random.default_rng(2).normal(size=(600, 2))
         return X, (X[:, 0] * X[:, 1] > 0).astype(np.int64), Task.BINARY
+    if name in ("pixels", "blocks"):
+        X, y = datasets.load_digits(return_X_y=True)
+        if name == "blocks":
+            X = X.reshape(-1, 4, 2, 4, 2).mean(axis=(2, 4)).reshape(-1, 16)
+        return (X + 1).astype(np.int32), y.astype(np.int64), Task.MULTICLASS  # 0 is padding
+    if name == "moons":
+        X, y = datasets.make_moons(600, noise=0.25, random_state=3)
+        return X, y.astype(np.int64), Task.BINARY
+    if name == "friedman":
+        X, y = datasets.make_friedman1(600, noise=1.0, random_state=3)
+        return X, y, Task.REGRESSION
+    if name == "made":
+        X, y = datasets.make_classification(800, 20, n_informative=8, n_classes=4, random_state=3)
+        return X, y.astype(np.int64), Task.MULTICLASS
     X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
     if name == "diabetes":
         return X, y.astype(np.float64), Task.REGRESSION
@@ -250,6 +271,16 @@ def _tiny_weights(session: Any) -> None:
                 p.mul_(0.02)
 
 
+def _large_recurrent(session: Any) -> None:
+    """Recurrent weights so large that what a cell holds grows or flips at each of its positions."""
+    import torch
+
+    with torch.no_grad():
+        for name, p in session._network.named_parameters():
+            if "weight_hh" in name:
+                p.mul_(30.0)
+
+
 def _slow(session: Any) -> None:
     session._decide()
     source, plain = session._source, session._source.batches
@@ -273,6 +304,21 @@ def _short_schedule(session: Any) -> None:
     session._rate = rate
 
 
+_RECURRENT: Mapping[str, JsonValue] = {
+    "embedding": 16,
+    "width": 16,
+    "dropout": 0.0,
+    "pooling": "mean",
+    "learning_rate": 0.01,
+    "weight_decay": 0.0,
+    "batch_size": 32,
+}
+_UNCLIPPED: Mapping[str, JsonValue] = {
+    "clip_norm": None,
+    "optimizer": {"name": "sgd", "lr": 0.3, "momentum": 0.9},
+}
+
+
 def _net(**changes: JsonValue) -> dict[str, JsonValue]:
     return {**_NETWORK, **changes}
 
@@ -287,7 +333,14 @@ _BOOST = {"learning_rate": 0.1}
 def sick() -> list[Case]:
     """Trainings with one thing broken."""
     cases = [
-        Case(name=f"rate x1000: {d}", data=d, params=_net(learning_rate=20.0), expected=_RATE, healthy_as=f"mlp: {d}")
+        Case(
+            name=f"rate x1000: {d}",
+            data=d,
+            params=_net(learning_rate=20.0),
+            rounds=40,
+            expected=_RATE,
+            healthy_as=f"mlp: {d}",
+        )
         for d in ("breast_cancer", "digits", "diabetes", "wine")
     ]
     cases += [
@@ -328,7 +381,7 @@ def sick() -> list[Case]:
             data="breast_cancer",
             family="own",
             broken=_raw,
-            expected=(*_RATE, "doctor.oscillation", "doctor.loss_spike", "doctor.exploding_gradients"),
+            expected=("doctor.inputs_not_scaled",),
         ),
         Case(
             name="infinite value in a row",
@@ -463,6 +516,39 @@ def sick() -> list[Case]:
         ),
         Case(name="slow loader", data="wine", rounds=6, tamper=_slow, expected=("doctor.starved",)),
     ]
+    # later ones stand behind, so that the halves stay what they were
+    cases += [
+        Case(
+            name="features not scaled: diabetes",
+            data="diabetes",
+            family="own",
+            broken=_raw,
+            expected=("doctor.inputs_not_scaled",),
+        ),
+    ]
+    wrong = ("doctor.output_squashed",)
+    cases += [
+        Case(name=f"{what}: {d}", data=d, family="own", net=net, expected=wrong)
+        for what, d, net in (
+            ("softmax before the loss", "digits", "Softmaxed"),
+            ("softmax before the loss", "wine", "Softmaxed"),
+            ("sigmoid before the loss", "breast_cancer", "Sigmoid"),
+            ("ReLU as the last layer", "diabetes", "Clipped"),
+        )
+    ]
+    cases += [
+        Case(
+            name=f"large recurrent weights: {f}",
+            data="pixels",
+            family=f,
+            params=_RECURRENT,
+            recipe=_UNCLIPPED,
+            rounds=6,
+            tamper=_large_recurrent,
+            expected=(*_RATE, "doctor.exploding_gradients", "doctor.loss_spike"),
+        )
+        for f in ("gru", "lstm")
+    ]
     return cases
 
 
@@ -499,6 +585,32 @@ def healthy() -> list[Case]:
     cases += [
         Case(name="mlp: circles", data="circles", rounds=40),
         Case(name="lightgbm: xor", data="xor", family="lightgbm", params=_BOOST, rounds=100, patience=10),
+    ]
+    made = ("moons", "friedman", "made")
+    cases += [Case(name=f"mlp: {d}", data=d, rounds=40) for d in made]
+    cases += [Case(name=f"own: {d}", data=d, family="own", rounds=30) for d in made]
+    cases += [
+        Case(name=f"{f}: {d}", data=d, family=f, params=_BOOST, rounds=150, patience=10) for f in BOOSTERS for d in made
+    ]
+    cases += [
+        Case(name=f"{f}: {d}", data=d, family=f, params=_BOOST, rounds=100, patience=10)
+        for f in ("catboost", "hist_gradient_boosting")
+        for d in ("breast_cancer", "diabetes", "wine", "friedman")
+    ]
+    cases += [
+        Case(name=f"sklearn_mlp: {d}", data=d, family="sklearn_mlp", params={}, rounds=60)
+        for d in ("breast_cancer", "digits", "diabetes")
+    ]
+    cases += [
+        Case(
+            name=f"{f}: blocks",
+            data="blocks",
+            family=f,
+            params=_RECURRENT,
+            recipe={"scheduler": {"name": "cosine"}},
+            rounds=25,
+        )
+        for f in ("gru", "lstm")
     ]
     return cases
 

@@ -13,3 +13,24 @@ class Net(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.last(self.second(self.first(x).relu()).relu())
+
+
+class Softmaxed(Net):
+    """Probabilities where the loss takes scores."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).softmax(1)
+
+
+class Sigmoid(Net):
+    """The same for two classes; of a number: nothing below the mean."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).sigmoid()
+
+
+class Clipped(Net):
+    """Numbers that cannot be negative, where the target is centred."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).relu()

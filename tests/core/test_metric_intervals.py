@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.core.rows import some_rows
-from trainwright.core.metrics import bootstrap_interval, compute, find, metrics_for
+from trainwright.core.metrics import bootstrap_interval, compute, find, metrics_for, standard_error
 from trainwright.core.metrics.intervals import _statistic, affordable
 from trainwright.core.seeds import Seeds
 from trainwright.core.tasks import Task
@@ -104,3 +104,16 @@ def test_a_scorer_without_a_fast_form_gets_an_interval():
     interval = bootstrap_interval(find("jaccard", Task.BINARY), y, prediction, seeds=Seeds(0), resamples=40)
     assert interval.low < interval.high
     assert interval.resamples == 40
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("name", "task"), [("log_loss", Task.BINARY), ("log_loss", Task.MULTICLASS), ("rmse", Task.REGRESSION)]
+)
+def test_the_standard_error_is_that_of_resampled_rows(name, task, weighted):
+    y, prediction, weight = some_rows(task, 400, ties=False)
+    given = weight if weighted else None
+    metric = next(m for m in metrics_for(task) if m.name == name)
+    interval = bootstrap_interval(metric, y, prediction, weight=given, seeds=Seeds(4))
+    found = standard_error(name, y, prediction, given)
+    assert found == pytest.approx((interval.high - interval.low) / (2 * 1.96), rel=0.15)

@@ -168,6 +168,33 @@ def keras_tensorboard(folder: Path, points: Curves) -> Path:
     return folder / "logs"
 
 
+def torch_scalars(folder: Path, points: Curves) -> Path:
+    """``add_scalars("Loss", {"train": ..., "val": ...})`` of torch, beside ``add_scalar("lr", ...)``."""
+    return _curves(folder / "run", {"Loss_train": 1, "Loss_val": 2}, "Loss", points)
+
+
+def tensorboard_x(folder: Path, points: Curves) -> Path:
+    """``add_scalars("metrics/loss", {"train": ..., "val": ...})`` of tensorboardX: folders inside folders."""
+    return _curves(folder / "run", {"metrics/loss/train": 1, "metrics/loss/val": 2}, "metrics/loss", points)
+
+
+def named_curves(folder: Path, points: Curves) -> Path:
+    """The same where each curve has its whole name; the folder of the run lies in the one that is named."""
+    _curves(folder / "all" / "run", {"curves/train_loss": 1, "curves/val_loss": 2}, "curves", points)
+    return folder / "all"
+
+
+def _curves(run: Path, folders: dict[str, int], tag: str, points: Curves) -> Path:
+    run.mkdir(parents=True)
+    name = "events.out.tfevents.1795647453.host"
+    (run / name).write_bytes(b"".join(record(scalar_event("lr", e * 10, 1e-3)) for e, *_ in points))
+    for below, at in folders.items():
+        (run / below).mkdir(parents=True)
+        events = [scalar_event(tag, point[0] * 10, point[at]) for point in points]
+        (run / below / name).write_bytes(b"".join(map(record, events)))
+    return run
+
+
 def mlflow_folder(folder: Path, points: Curves) -> Path:
     """A run in a file store of MLflow."""
     (folder / "run" / "metrics" / "val").mkdir(parents=True)
@@ -204,7 +231,7 @@ def add_run(database: sqlite3.Connection, name: str, points: Curves) -> None:
 FORMATS: tuple[Callable[[Path, Curves], Path], ...] = (
     keras_csv, lightning_csv, semicolons, long_csv, keras_history, evals_result, json_lines, trainer_state, plain_lines,
     keras_bar, nano, bars, xgboost_lines, lightgbm_lines, catboost_lines, printed_dicts, tensorboard, keras_tensorboard,
-    mlflow_folder, mlflow_store,
+    torch_scalars, tensorboard_x, named_curves, mlflow_folder, mlflow_store,
 )  # fmt: skip
 
 

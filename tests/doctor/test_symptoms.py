@@ -96,13 +96,34 @@ def test_vanishing_gradients_and_dead_layers() -> None:
 def test_a_gradient_that_is_many_times_as_long() -> None:
     assert codes(history(gradient_norm=[1.0, 1.2, 0.9, 1.1, 500.0])) == ["exploding_gradients"]
     assert codes(history(gradient_norm=[500.0, 1.2, 0.9, 1.1, 1.0])) == []
+    (finding,) = examine(history({"unit": "epoch"}, gradient_norm=[4e15, 1.2, 0.9, 1.1, 1.0]))
+    assert (finding.code, finding.evidence["usual"]) == ("doctor.exploding_gradients", 1.1)
+    assert "at epoch 1," in finding.what
 
 
-def test_overfitting_by_gap_and_by_what_is_lost_after_the_best() -> None:
-    early = {**ENDED, "reason": "early_stopping", "selected": 4}
-    assert "overfitting" in codes(history(ENDED, train_loss=falling(0.6, 0.01), val_loss=falling(0.6, 0.4)))
+def test_overfitting_by_gap() -> None:
+    curves = {"train_loss": falling(0.6, 0.01), "val_loss": falling(0.6, 0.4)}
+    assert codes(history(ENDED, **curves)) == ["overfitting"]
+
+
+def test_a_gap_alone_is_no_harm_where_validation_chose_the_round() -> None:
+    curves = {"train_loss": falling(0.6, 0.01), "val_loss": falling(0.6, 0.4)}
+    assert codes(history({**ENDED, "patience": 5}, **curves)) == []
+
+
+def test_a_gap_within_the_noise_of_few_validation_rows_is_none() -> None:
+    curves = {"train_loss": falling(0.6, 0.01), "val_loss": falling(0.6, 0.4)}  # a gap of 0.56 of the constant's loss
+    assert codes(history(ENDED, **curves, val_loss_error=[0.25] * 20)) == []
+    assert codes(history(ENDED, **curves, val_loss_error=[0.15] * 20)) == ["overfitting"]
+
+
+def test_what_is_lost_after_the_best_counts_where_the_model_has_lost_it() -> None:
     lost = [0.6, 0.45, 0.4, 0.38, 0.45, 0.5, 0.55]
-    assert "overfitting" in codes(history(early, train_loss=falling(0.5, 0.1, 7), val_loss=lost))
+    curves = {"train_loss": falling(0.5, 0.35, 7), "val_loss": lost}
+    stopped, last = {**ENDED, "reason": "early_stopping", "selected": 4, "patience": 3}, {**ENDED, "selected": 7}
+    assert codes(history(last, **curves)) == ["overfitting"]
+    assert codes(history(stopped, **curves)) == []
+    assert codes(history(last, **curves, val_loss_error=[0.1] * 7)) == []
 
 
 def test_labels_that_teach_nothing_and_models_that_learn_nothing() -> None:
@@ -111,10 +132,50 @@ def test_labels_that_teach_nothing_and_models_that_learn_nothing() -> None:
     assert codes(history(early, train_loss=falling(0.69, 0.65), val_loss=falling(0.69, 0.66))) == ["underfitting"]
 
 
+def test_a_story_is_told_once() -> None:
+    early = {**ENDED, "selected": 20}
+    assert codes(history(early, train_loss=falling(0.65, 0.1), val_loss=[0.69, 0.9] * 10)) == ["learned_by_heart"]
+    val = [0.6, 0.55, 0.5, *[1.2] * 17]
+    assert codes(history(early, train_loss=falling(0.55, 0.05), val_loss=val)) == ["overfitting"]
+    stuck = history(ENDED, train_loss=[0.69] * 20, val_loss=[0.69] * 20, top_class_share=[1.0] * 20)
+    assert codes(stuck) == ["loss_stuck"]
+    dead = history(ENDED, train_loss=[0.66] * 20, val_loss=[0.67] * 20, layer__a__saturated_share=[1.0] * 20)
+    assert codes(dead) == ["dead_layer"]
+
+
+@pytest.mark.parametrize("loss", [[9.0, 8.0, 8.5, 8.2, 9.1], [0.69] * 5], ids=["exploded", "stuck"])
+def test_inputs_that_are_not_scaled_are_the_cause_of_what_a_rate_cannot_cure(loss: list[float]) -> None:
+    wide: dict[str, JsonValue] = {"unit": "epoch", "input_scale": {"largest": 4e4, "column": "income"}}
+    (finding,) = examine(history(wide, train_loss=loss, objective=loss))
+    assert (finding.code, finding.severity) == ("doctor.inputs_not_scaled", Severity.WARNING)
+    assert finding.evidence["column"] == "income"
+    assert "StandardScaler" in finding.fix
+    trees: dict[str, JsonValue] = {**wide, "unit": "round"}
+    narrow: dict[str, JsonValue] = {**wide, "input_scale": {"largest": 2.0, "column": "income"}}
+    for facts in (trees, narrow):
+        assert codes(history(facts, train_loss=loss, objective=loss)) in (["loss_exploding"], ["loss_stuck"])
+
+
+def test_wide_inputs_are_no_trouble_to_a_network_that_learns() -> None:
+    loss = falling(0.6, 0.1)
+    wide: dict[str, JsonValue] = {"unit": "epoch", "input_scale": {"largest": 4e4, "column": "income"}}
+    assert codes(history(wide, objective=loss, train_loss=loss)) == []
+
+
+@pytest.mark.parametrize(("rate", "code"), [(30.0, "rate_too_high"), (1.0, "loss_stuck")])
+def test_a_booster_that_is_lost_at_a_rate_above_one(rate: float, code: str) -> None:
+    facts: dict[str, JsonValue] = {"unit": "round", "params": {"learning_rate": rate}}
+    assert codes(history(facts, train_loss=[0.69] * 9, val_loss=[2.5] * 9)) == [code]
+    exploded = code.replace("stuck", "exploding")
+    assert codes(history(facts, train_loss=[2.5] * 9, val_loss=[2.5] * 9)) == [exploded]
+
+
 def test_label_noise_ends_worse_than_a_constant() -> None:
     early = {**ENDED, "reason": "early_stopping", "selected": 3}
     val = [0.6, 0.55, 0.5, 0.6, 0.7, 0.9]
-    assert "label_noise" in codes(history(early, train_loss=falling(0.55, 0.05, 6), val_loss=val))
+    curves = {"train_loss": falling(0.55, 0.05, 6), "val_loss": val}
+    assert codes(history(early, **curves)) == ["label_noise"]
+    assert codes(history(early, **curves, val_loss_error=[0.15] * 6)) == []
 
 
 def test_a_loss_of_nearly_nothing_is_too_good() -> None:
@@ -147,7 +208,7 @@ def test_a_schedule_that_cools_before_the_loss_has_settled() -> None:
 
 def test_trees_that_never_split() -> None:
     facts = {**ENDED, "unit": "round", "reason": "early_stopping", "task": "binary"}
-    assert "no_split" in codes(history(facts, train_loss=[0.69] * 4, val_loss=[0.69] * 4))
+    assert codes(history(facts, train_loss=[0.69] * 4, val_loss=[0.69] * 4)) == ["no_split"]
 
 
 def test_one_answer_for_all_rows() -> None:
@@ -156,6 +217,33 @@ def test_one_answer_for_all_rows() -> None:
     assert codes(history(facts, top_class_share=[1.0, 1.0, 0.7])) == []
     assert codes(history({"true_top_class_share": 0.99}, top_class_share=[1.0] * 4)) == []
     assert codes(history(prediction_spread=[0.001] * 3)) == ["constant_prediction"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "highest", "lowest", "found"),
+    [
+        (10, math.e / (math.e + 9), 1 / (math.e + 9), True),  # a softmax of a softmax
+        (2, math.e / (math.e + 1), 0.5, True),  # a sigmoid of a sigmoid
+        (10, 0.30, 0.01, False),
+        (10, math.e / (math.e + 9), 0.02, False),
+        (2, math.e / (math.e + 1), 0.3, False),
+        (2, 0.70, 0.5, False),
+    ],
+)
+def test_scores_that_were_squashed_before_the_loss(classes: int, highest: float, lowest: float, found: bool) -> None:
+    facts: dict[str, JsonValue] = {"classes": classes, "unit": "epoch"}
+    seen = history(facts, highest_probability=[highest] * 3, lowest_probability=[lowest] * 3)
+    assert codes(seen) == (["output_squashed"] if found else [])
+    facts["unit"] = "round"
+    assert codes(history(facts, highest_probability=[highest] * 3, lowest_probability=[lowest] * 3)) == []
+
+
+def test_values_that_never_fall_below_the_mean() -> None:
+    facts: dict[str, JsonValue] = {"unit": "epoch", "loss": "mse"}
+    assert codes(history(facts, lowest_prediction=[0.0] * 3, prediction_spread=[0.5] * 3)) == ["output_squashed"]
+    assert codes(history(facts, lowest_prediction=[-0.5] * 3, prediction_spread=[0.5] * 3)) == []
+    facts["loss"] = "quantile"
+    assert codes(history(facts, lowest_prediction=[0.0] * 3, prediction_spread=[0.5] * 3)) == []
 
 
 def test_confidence_is_judged_at_the_kept_round_and_against_its_noise() -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 from tests.fit.test_driver import RMSE, Run
+from trainwright.core.metrics import bootstrap_interval
 from trainwright.engines.contract import Table
 from trainwright.fit.judge import Judge
 
@@ -37,6 +39,41 @@ def judged(tmp_path: Path, *, rows: int, val_rows: int, kept: bool, units: int =
     judge = Judge(session, session.job, (RMSE,))
     found = [judge.judge(n, last=n == units)[0] for n in range(1, units + 1)]
     return found, session.asked - units * val_rows
+
+
+def test_signs_tell_how_sure_the_validation_loss_is(tmp_path):
+    job = Run(tmp_path, [0.0]).job
+    values = np.arange(400.0)
+    val = Table(X=values[:, None], y=values + np.random.default_rng(1).normal(size=400))
+    session = Ruler(replace(job, train=val, val=val), keeps_predictions=True)
+    judge = Judge(session, session.job, (RMSE,), signs=True)
+    judge.judge(1, last=True)
+    resampled = bootstrap_interval(RMSE, val.y, values + 1.0, seeds=job.seeds)
+    assert judge.signs["val_loss_error"] == pytest.approx((resampled.high - resampled.low) / 3.92, rel=0.1)
+    assert judge.signs["lowest_prediction"] == pytest.approx((1 - val.y.mean()) / val.y.std())
+
+
+def _scale(tmp_path: Path, X, **changes):
+    job = Run(tmp_path, [0.0]).job
+    names = tuple("abc")[: X.shape[1]]
+    job = replace(job, train=Table(X=X, y=np.arange(float(X.shape[0]))), feature_names=names, **changes)
+    return Judge(Ruler(job, keeps_predictions=True), job, (RMSE,)).constants().get("input_scale")
+
+
+def test_the_scale_of_inputs_is_that_of_their_largest_column(tmp_path):
+    X = np.random.default_rng(2).normal(size=(3000, 3)) * [1.0, 5000.0, 0.0]
+    found = _scale(tmp_path, X)
+    assert found["column"] == "b"
+    assert 3000 < found["largest"] < 4000  # the median of |x| of a normal column is 0.67 of its spread
+    assert _scale(tmp_path, scipy.sparse.csr_matrix(X)) == found
+
+
+def test_single_broken_rows_codes_and_gaps_have_no_scale(tmp_path):
+    X = np.random.default_rng(2).normal(size=(300, 3))
+    X[7] = [np.inf, 1e30, np.nan]
+    X[:, 2] = 4000.0
+    assert _scale(tmp_path, X, categorical=(2,))["largest"] < 2
+    assert _scale(tmp_path, np.full((5, 1), np.nan)) is None
 
 
 @pytest.mark.parametrize("kept", [True, False])

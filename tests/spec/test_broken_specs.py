@@ -344,3 +344,19 @@ def test_a_secret_is_not_repeated(load_text: Loader) -> None:
     with pytest.raises(SpecError) as caught:
         load_text(DATA + "password: hunter2\n")
     assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("training: {repairs: sugest}", "training.repairs.mode"),
+        ("training: {optimizer: adamx}", "training.optimizer.name"),
+        ("training: {scheduler: cosin, optimizer: sgd}", "training.scheduler.name"),
+    ],
+)
+def test_a_mistake_in_a_short_form_hides_nothing_and_brings_no_other(load_text: Loader, text: str, where: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_text(f"{DATA}seed: 3.5\n{text}\n")
+    seed, short = caught.value.message.splitlines()
+    assert ":2:7: seed:" in seed
+    assert f" {where}: " in short

@@ -5,11 +5,13 @@ from statistics import median
 from trainwright.core.findings import Finding, Severity
 from trainwright.doctor.history import History
 from trainwright.doctor.losses import finite_points
+from trainwright.doctor.wording import at, symptom
 
 # Assumptions, measured with benchmarks/clinic.py as those of `losses`. Losses are compared in units of the loss of the
 # best constant prediction, so that they mean the same for every task.
-_GAP = 0.35  # validation above training, at the round that was kept
-_LOST = 0.5  # of what validation had gained at its best, lost again by the end
+_GAP = 0.35  # validation above training, at a round that validation did not choose
+_LOST = 0.5  # of what validation had gained at its best, lost again at the round that was kept
+_ERRORS = 2.0  # standard errors of the validation loss: what other rows of the same kind would give in 19 of 20 cases
 _BY_HEART = 0.9  # training loss below this share of the constant's ...
 _NOTHING = 0.97  # ... while validation never gets below this
 _UNDERFIT = 0.9  # even the training loss stays above this share of the constant's
@@ -23,25 +25,32 @@ _SHORT_PATIENCE = 0.1  # of the limit of rounds
 
 
 def overfitting(history: History) -> Finding | None:
-    """Validation far above training at the kept round, or getting worse after its best while training gets better."""
+    """Most of what validation had gained is lost again at the kept round, or it is far above training there: beyond the
+    noise of its rows.
+
+    Where validation chose the round, a gap alone is no harm: boosted trees learn their rows by heart and go on gaining
+    (Schapire et al. 1998, "Boosting the margin"). It is told with the scores (`trainwright.core.metrics.gaps`). A loss
+    that rises after that round is no harm either: early stopping is for that.
+    """
     loss = _ended(history, known=False)
     if loss is None:
         return None
     kept = loss.kept
-    gap = (loss.val_at(kept) - loss.train_at(kept)) / loss.constant
-    gained = max(loss.constant_val - loss.best, 1e-12)
-    lost = (loss.val[-1][1] - loss.best) / gained
-    fell = loss.train[-1][1] < loss.train_at(loss.best_step)
-    if gap <= _GAP and not (lost > _LOST and fell and loss.best < _NOTHING * loss.constant_val):
+    val, train, noise = loss.val_at(kept), loss.train_at(kept), _ERRORS * loss.val_error_at(kept)
+    gap, rise = val - train, val - loss.best
+    lost = rise / max(loss.constant_val - loss.best, 1e-12)
+    harmed = lost > _LOST and rise > noise and train < loss.train_at(loss.best_step)
+    wide = not loss.chosen and gap > max(_GAP * loss.constant, noise)
+    if not wide and not (harmed and loss.best < _NOTHING * loss.constant_val):
         return None
-    return _finding(
+    worse = f"; its best was {loss.best:.4g} at {at(history, loss.best_step)}" if rise > 0 else ""
+    return symptom(
         history,
-        "doctor.overfitting",
-        f"the loss is {loss.train_at(kept):.4g} on training and {loss.val_at(kept):.4g} on validation rows at "
-        f"{kept:g}; it ends at {loss.val[-1][1]:.4g}, its best was {loss.best:.4g}",
-        "The model learns its training rows beyond what holds for others: too complex, or too few rows",
-        "Regularise more (weight decay, dropout, fewer leaves), use a smaller model, or more rows",
-        {"gap": gap, "lost_share_of_gain": lost},
+        "overfitting",
+        f"the loss is {train:.4g} on training and {val:.4g} on validation rows at {at(history, kept)}{worse}",
+        "The model learns its training rows beyond what holds for others: too complex, too few rows, or wrong labels",
+        "Regularise more (weight decay, dropout, fewer leaves), stop earlier, use a smaller model, or more rows",
+        {"gap": gap / loss.constant, "noise": noise / loss.constant, "lost_share_of_gain": lost},
     )
 
 
@@ -50,9 +59,9 @@ def by_heart(history: History) -> Finding | None:
     loss = _ended(history)
     if loss is None or loss.lowest_train > _BY_HEART * loss.constant or loss.best < _NOTHING * loss.constant_val:
         return None
-    return _finding(
+    return symptom(
         history,
-        "doctor.learned_by_heart",
+        "learned_by_heart",
         f"training loss falls to {loss.lowest_train:.4g} while validation never gets below {loss.best:.4g}, which a "
         f"constant reaches too ({loss.constant_val:.4g})",
         "Labels that do not belong to their rows (shuffled, wrong join), features without signal, or validation rows "
@@ -67,17 +76,18 @@ def label_noise(history: History) -> Finding | None:
     loss = _ended(history)
     if loss is None or loss.best >= _NOTHING * loss.constant_val:
         return None
-    worse = loss.val[-1][1] > loss.constant_val
+    end, value = loss.val[-1]
+    worse = value - _ERRORS * loss.val_error_at(end) > loss.constant_val
     if not worse or loss.lowest_train > _BY_HEART * loss.constant or loss.best < 0.4 * loss.constant_val:
         return None
-    return _finding(
+    return symptom(
         history,
-        "doctor.label_noise",
-        f"validation loss is best at {loss.best_step:g} ({loss.best:.4g}) and ends at {loss.val[-1][1]:.4g}, above a "
+        "label_noise",
+        f"validation loss is best at {at(history, loss.best_step)} ({loss.best:.4g}) and ends at {value:.4g}, above a "
         f"constant's {loss.constant_val:.4g}, while training falls to {loss.lowest_train:.4g}",
         "That is how a model looks that learns wrong labels one by one (a hint, no proof)",
         "Look at the training rows with the largest loss at the best round; use label smoothing or a smaller model",
-        {"best": loss.best, "end": loss.val[-1][1], "constant": loss.constant_val},
+        {"best": loss.best, "end": value, "constant": loss.constant_val},
     )
 
 
@@ -86,9 +96,9 @@ def underfitting(history: History) -> Finding | None:
     loss = _ended(history)
     if loss is None or not _UNDERFIT * loss.constant < loss.lowest_train < 3 * loss.constant:
         return None
-    return _finding(
+    return symptom(
         history,
-        "doctor.underfitting",
+        "underfitting",
         f"the training loss is {loss.lowest_train:.4g} at best, a constant reaches {loss.constant:.4g}",
         "The model is too simple for the task, trained too short, or the features carry little signal",
         "Try a family that can express more (boosted trees, a network), better features, or more rounds",
@@ -101,9 +111,9 @@ def too_good(history: History) -> Finding | None:
     loss = _ended(history)
     if loss is None or loss.best > _TOO_GOOD * loss.constant_val or history.text("task") == "language":
         return None
-    return _finding(
+    return symptom(
         history,
-        "doctor.too_good",
+        "too_good",
         f"validation loss falls to {loss.best:.2g}, {loss.best / loss.constant_val:.2%} of a constant's",
         "A column may hold the target, or validation rows may be among the training rows",
         "Look at the most important column, and how it is known before the target is",
@@ -126,9 +136,9 @@ def rounds_too_few(history: History) -> Finding | None:
     share = (min(before) - best) / max(start - best, 1e-12)
     if share < _STILL_GAINING or start <= best:
         return None
-    return _finding(
+    return symptom(
         history,
-        "doctor.rounds_too_few",
+        "rounds_too_few",
         f"{share:.1%} of the whole gain came in the last tenth of {points[-1][0]:g} rounds",
         "Training ended by its limit while it was still getting better: too few rounds, or too low a rate",
         "Raise training.rounds (epochs), or the learning rate",
@@ -149,9 +159,9 @@ def stopped_too_early(history: History) -> Finding | None:
     falling = train[-1][1] < train[max(0, len(train) - 1 - int(patience))][1] * (1 - _FLAT)
     if patience > _SHORT_PATIENCE * limit or patience > 5 or not near or not falling or points[-1][0] > limit / 2:
         return None
-    return _finding(
+    return symptom(
         history,
-        "doctor.stopped_too_early",
+        "stopped_too_early",
         f"training stopped at {points[-1][0]:g} of {limit:g} after {patience:g} without a better validation score, "
         "while the training loss was still falling and validation had not turned",
         "A patience shorter than the noise of the validation score",
@@ -179,9 +189,9 @@ def schedule_too_short(history: History) -> Finding | None:
         or then - after > 0.5 * (earlier - then) * (rates.steps[-1] - cold) / cold
     ):
         return None
-    return _finding(
+    return symptom(
         history,
-        "doctor.schedule_too_short",
+        "schedule_too_short",
         f"the learning rate fell below {_COOLED:.0%} of its highest value at {cold:g} of {rates.steps[-1]:g}, when the "
         "loss was still falling",
         "A schedule that ends, or a plateau rule that cuts, too soon: the rounds after it teach nothing",
@@ -199,9 +209,9 @@ def plateau(history: History) -> Finding | None:
     best, start = min(v for _, v in points), max(points[0][1], history.number("constant_loss", "val") or 0.0)
     if not half or start <= best or (min(half) - best) > _FLAT / 2 * (start - best):
         return None
-    return _finding(
+    return symptom(
         history,
-        "doctor.plateau",
+        "plateau",
         f"the second half of {points[-1][0]:g} rounds brought {(min(half) - best) / (start - best):.2%} of the gain",
         "The model has learned what it can; more rounds cost time only",
         "Use early stopping or fewer rounds; to get further change the model or the features",
@@ -220,9 +230,9 @@ def no_split(history: History) -> Finding | None:
     same = len(set(values)) == 1 and constant is not None and bool(train)
     if not same or median(train) < 0.999 * (constant or 0.0):
         return None
-    return _finding(
+    return symptom(
         history,
-        "doctor.no_split",
+        "no_split",
         "no tree found a split: the prediction is the same for every row",
         "Too few rows for the smallest leaf, a split penalty that is too high, or features that hold one value",
         "Lower min_child_samples, min_child_weight, min_split_gain or lambda; look at the columns",
@@ -235,6 +245,7 @@ class _Losses:
 
     def __init__(self, history: History) -> None:
         self.train, self.val = finite_points(history.of("train_loss")), finite_points(history.of("val_loss"))
+        self.errors = history.of("val_loss_error")
         known = [history.number("constant_loss", part) for part in ("train", "val")]
         self.known = all(known)
         self.constant = known[0] or max(value for _, value in self.train[:1])
@@ -243,6 +254,12 @@ class _Losses:
         self.lowest_train = min(value for _, value in self.train)
         kept = history.number("selected")
         self.kept = self.val[-1][0] if kept is None else kept
+        self.chosen = kept is not None and bool(history.number("patience"))
+
+    def val_error_at(self, step: float) -> float:
+        """The standard error of the validation loss; 0 where the log does not have it."""
+        errors = finite_points(self.errors)
+        return min(errors, key=lambda point: abs(point[0] - step))[1] if errors else 0.0
 
     def val_at(self, step: float) -> float:
         return min(self.val, key=lambda point: abs(point[0] - step))[1]
@@ -258,18 +275,3 @@ def _ended(history: History, *, known: bool = True) -> _Losses | None:
         return None
     losses = _Losses(history)
     return losses if losses.known or (not known and losses.constant > 0 and losses.constant_val > 0) else None
-
-
-def _finding(
-    history: History,
-    code: str,
-    what: str,
-    why: str,
-    fix: str,
-    evidence: dict[str, float],
-    *,
-    severity: Severity = Severity.WARNING,
-) -> Finding:
-    return Finding(
-        code=code, severity=severity, where=history.text("stage"), what=what, why=why, fix=fix, evidence=dict(evidence)
-    )

@@ -19,6 +19,10 @@ name                       values
                            ``saturated_share`` (share of activations that pass no gradient on)
 ``top_class_share``        share of validation rows for which the most often predicted class is predicted
 ``overconfidence``         mean probability of the predicted class minus accuracy, on validation rows
+``val_loss_error``         standard error of ``val_loss``: how far it would lie from itself on other rows
+``highest_probability``    the highest of any validation row and class (of two classes: of the second one);
+                           ``lowest_probability`` alike
+``lowest_prediction``      the lowest predicted validation value: above the mean of the training target, over its spread
 ``prediction_spread``      standard deviation of predicted validation values over that of the true ones
 ``unit_seconds``           seconds of a unit
 ``step_seconds``           seconds of one step, mean over a unit
@@ -32,8 +36,10 @@ Values may be NaN or infinite: that is one of the symptoms.
 
 Facts that symptoms know: ``stage``, ``engine``, ``family``, ``task``, ``unit``, ``rounds_limit``, ``rows``,
 ``val_rows``, ``features``, ``watch`` and ``patience`` (early stopping), ``constant_loss`` (``{"train": ..., "val":
-...}``: the loss of the best constant prediction), ``true_top_class_share``, and, once the training has ended,
-``reason`` (why) and ``selected`` (the round that was kept). Every one may be missing.
+...}``: the loss of the best constant prediction), ``classes`` (how many), ``true_top_class_share``, ``params`` (of the
+model), ``loss`` (of a network's recipe), ``input_scale`` (``{"largest": ..., "column": ...}``: the column of a table
+with the largest values, and their typical size), and, once the training has ended, ``reason`` (why) and ``selected``
+(the round that was kept). Every one may be missing.
 """
 
 from collections.abc import Iterable, Mapping

@@ -2,10 +2,14 @@
 
 import itertools
 import math
+from collections.abc import Mapping
 from statistics import median
 
 from trainwright.core.findings import Finding, Severity
+from trainwright.core.jsonable import JsonValue
+from trainwright.doctor.causes import Cause, rate_above_one, wide_inputs
 from trainwright.doctor.history import History, Series
+from trainwright.doctor.wording import at, symptom
 
 # Every number below is an assumption that benchmarks/clinic.py was the measure of: chosen on one half of its runs,
 # reported on the other.
@@ -24,6 +28,12 @@ _ROUGH_STEPS, _ROUGH_UNITS = 0.4, 8  # of pure noise half of all steps go up
 _ROUGH_SIZE = 0.25  # mean step over the distance from the first value to the lowest
 _ROUGH_MOVED = 0.05  # mean step over the level: a loss that trembles around its floor is no trouble
 
+_TOO_LONG = Cause(
+    "loss_exploding",
+    "Steps are so long that they lead away from the minimum: the learning rate is too high",
+    "Lower the learning rate, or set training.clip_norm",
+)
+
 
 def non_finite(history: History) -> Finding | None:
     """A loss, or the gradient, that became NaN or infinite."""
@@ -31,22 +41,24 @@ def non_finite(history: History) -> Finding | None:
         series = history.of(name)
         for step, value in zip(series.steps, series.values, strict=True):
             if not math.isfinite(value):
-                return Finding(
-                    code="doctor.non_finite",
+                return symptom(
+                    history,
+                    "non_finite",
+                    f"{_words(name)} became {value} at {at(history, step)}",
+                    "The learning rate is too high, a row holds an extreme value, or half precision overflowed",
+                    "Lower the learning rate, set training.clip_norm, or look at the range of target and columns",
+                    {"series": name, "step": step, "value": str(value)},
                     severity=Severity.ERROR,
-                    where=history.text("stage"),
-                    what=f"{_words(name)} became {value} at {_at(history, step)}",
-                    why="The learning rate is too high, a row holds an extreme value, or half precision overflowed",
-                    fix="Lower the learning rate, set training.clip_norm, or look at the range of target and columns",
-                    evidence={"series": name, "step": step, "value": str(value)},
                 )
     return None
 
 
 def exploding(history: History) -> Finding | None:
-    """A training loss far above that of the best constant prediction, or far above its own lowest value."""
-    far = _far_from_start(history)
-    if far is not None:
+    """A training loss far above that of the best constant prediction, or far above its own lowest value.
+
+    Where inputs are not scaled, or a booster's rate is above one, that is the cause and the code.
+    """
+    if (far := _far_from_start(history)) is not None:
         return far
     constant = history.number("constant_loss", "train")
     name = "train_loss" if constant and history.of("train_loss").values else "objective"
@@ -55,15 +67,9 @@ def exploding(history: History) -> Finding | None:
         limit = _EXPLODED * constant if constant and name == "train_loss" else _FELL_OFF * max(lowest, 1e-3)
         if value > limit:
             reference = f"{constant:.4g} for the best constant" if name == "train_loss" else f"{lowest:.4g} before"
-            return Finding(
-                code="doctor.loss_exploding",
-                severity=Severity.ERROR,
-                where=history.text("stage"),
-                what=f"{_words(name)} is {value:.4g} at {_at(history, step)}, against {reference}",
-                why="Steps are so long that they lead away from the minimum: the learning rate is too high",
-                fix="Lower the learning rate, or set training.clip_norm",
-                evidence={"step": step, "value": value, "constant": constant, "lowest": _or_none(lowest)},
-            )
+            what = f"{_words(name)} is {value:.4g} at {at(history, step)}, against {reference}"
+            evidence = {"step": step, "value": value, "constant": constant, "lowest": _or_none(lowest)}
+            return _exploded(history, what, evidence)
         lowest = min(lowest, value)
     return None
 
@@ -73,17 +79,18 @@ def _far_from_start(history: History) -> Finding | None:
     constant = history.number("constant_loss", "objective")
     for step, value in finite_points(history.of("objective")):
         if constant and value > _FAR * constant:
-            return Finding(
-                code="doctor.loss_exploding",
-                severity=Severity.ERROR,
-                where=history.text("stage"),
-                what=f"the training loss is {value:.4g} at {_at(history, step)}, against {constant:.4g} for the best "
-                "constant",
-                why="Steps are so long that they lead away from the minimum: the learning rate is too high",
-                fix="Lower the learning rate, or set training.clip_norm",
-                evidence={"step": step, "value": value, "constant": constant},
+            what = (
+                f"the training loss is {value:.4g} at {at(history, step)}, against {constant:.4g} for the best constant"
             )
+            return _exploded(history, what, {"step": step, "value": value, "constant": constant})
     return None
+
+
+def _exploded(history: History, what: str, evidence: Mapping[str, JsonValue]) -> Finding:
+    wide = wide_inputs(history)
+    cause = wide or rate_above_one(history) or _TOO_LONG
+    severity = Severity.ERROR if wide is None else Severity.WARNING
+    return symptom(history, cause.code, what, cause.why, cause.fix, {**evidence, **cause.evidence}, severity=severity)
 
 
 def spike(history: History) -> Finding | None:
@@ -93,20 +100,19 @@ def spike(history: History) -> Finding | None:
         usual = median(value for _, value in points[i - _BEFORE : i])
         step, value = points[i]
         if usual > 1e-3 and value > _SPIKE * usual and points[i + 1][1] < value / 2:
-            return Finding(
-                code="doctor.loss_spike",
-                severity=Severity.WARNING,
-                where=history.text("stage"),
-                what=f"the training loss jumped to {value:.4g} at {_at(history, step)}, from {usual:.4g} before",
-                why="A batch with extreme rows, or a learning rate at the edge of what is stable",
-                fix="Set training.clip_norm, look at the rows of that batch, or lower the learning rate",
-                evidence={"step": step, "value": value, "before": usual},
+            return symptom(
+                history,
+                "loss_spike",
+                f"the training loss jumped to {value:.4g} at {at(history, step)}, from {usual:.4g} before",
+                "A batch with extreme rows, or a learning rate at the edge of what is stable",
+                "Set training.clip_norm, look at the rows of that batch, or lower the learning rate",
+                {"step": step, "value": value, "before": usual},
             )
     return None
 
 
 def stuck(history: History) -> Finding | None:
-    """A training loss that does not get below that of the best constant; which of three causes the evidence names."""
+    """A training loss that does not get below that of the best constant; which of the causes the evidence names."""
     constant, points = history.number("constant_loss", "train"), finite_points(history.of("train_loss"))
     if not constant or len(points) < 2 or points[-1][0] - points[0][0] < _STUCK_UNITS - 1:
         return None
@@ -117,16 +123,15 @@ def stuck(history: History) -> Finding | None:
     if any(len(series.values) < 2 for series in layers):
         return None  # the first step may be that of a warm-up
     update = median(max(series.values) for series in layers) if layers else None
-    code, why, fix = _why_stuck(update)
-    return Finding(
-        code=code,
-        severity=Severity.WARNING,
-        where=history.text("stage"),
-        what=f"the training loss is {lowest:.4g} at best until {_at(history, points[-1][0])}; a constant reaches "
+    cause = _why_stuck(history, update)
+    return symptom(
+        history,
+        cause.code,
+        f"the training loss is {lowest:.4g} at best until {at(history, points[-1][0])}; a constant reaches "
         f"{constant:.4g}",
-        why=why,
-        fix=fix,
-        evidence={"step": points[-1][0], "lowest": lowest, "constant": constant, "update_ratio": update},
+        cause.why,
+        cause.fix,
+        {"step": points[-1][0], "lowest": lowest, "constant": constant, "update_ratio": update, **cause.evidence},
     )
 
 
@@ -136,17 +141,19 @@ def _descends(history: History) -> bool:
     return len(values) > 1 and values[-1] < (1 - _DESCENT) * values[0]
 
 
-def _why_stuck(update: float | None) -> tuple[str, str, str]:
-    """Code, cause and cure by how far a step moves the weights."""
+def _why_stuck(history: History, update: float | None) -> Cause:
+    """The cause that is known from before the training, else by how far a step moves the weights."""
+    if (known := wide_inputs(history) or rate_above_one(history)) is not None:
+        return known
     if update is not None and update < _SLOW_UPDATE:
         why = f"A step changes the weights by {update:.1e} of their length, a thousandth is usual: the rate is too low"
-        return "doctor.rate_too_low", why, "Raise the learning rate tenfold"
+        return Cause("rate_too_low", why, "Raise the learning rate tenfold")
     if update is not None and update > _WILD_UPDATE:
         why = f"A step changes the weights by {update:.0%} of their length: the learning rate is too high"
-        return "doctor.rate_too_high", why, "Lower the learning rate tenfold"
+        return Cause("rate_too_high", why, "Lower the learning rate tenfold")
     why = "Steps are of a usual size and lead nowhere" if update is not None else "The rows give the model nothing"
-    return (
-        "doctor.loss_stuck",
+    return Cause(
+        "loss_stuck",
         f"{why}: features without signal, shuffled labels, values not scaled, or a model that cannot express the task",
         "Look at the features and the target, try another family; `trainwright check` fits a single batch",
     )
@@ -166,14 +173,13 @@ def oscillating(history: History) -> Finding | None:
     moved = sum(abs(step) for step in steps) / len(steps) / max(abs(level), 1e-12)
     if up < _ROUGH_STEPS or size < _ROUGH_SIZE or moved < _ROUGH_MOVED:
         return None
-    return Finding(
-        code="doctor.oscillation",
-        severity=Severity.WARNING,
-        where=history.text("stage"),
-        what=f"the training loss rose in {up:.0%} of {len(steps)} steps, by {moved:.0%} of its level on average",
-        why="Steps jump over the minimum: the learning rate is too high for the batch size",
-        fix="Lower the learning rate, or raise training.batch_size",
-        evidence={"rising": up, "step_over_gain": size, "step_over_level": moved},
+    return symptom(
+        history,
+        "oscillation",
+        f"the training loss rose in {up:.0%} of {len(steps)} steps, by {moved:.0%} of its level on average",
+        "Steps jump over the minimum: the learning rate is too high for the batch size",
+        "Lower the learning rate, or raise training.batch_size",
+        {"rising": up, "step_over_gain": size, "step_over_level": moved},
     )
 
 
@@ -184,11 +190,6 @@ def finite_points(series: Series) -> list[tuple[float, float]]:
 
 def _words(name: str) -> str:
     return {"objective": "the training loss", "gradient_norm": "the gradient"}.get(name, name.replace("_", " "))
-
-
-def _at(history: History, step: float) -> str:
-    unit = history.text("unit") or "round"
-    return f"{unit} {step:g}" if step == int(step) else f"{unit} {int(step) + 1}, within"
 
 
 def _or_none(value: float) -> float | None:

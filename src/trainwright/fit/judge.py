@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainwright.core.jsonable import JsonValue
-from trainwright.core.metrics import Metric, loss_metric, monitor
+from trainwright.core.metrics import Metric, loss_metric, monitor, standard_error
 from trainwright.core.tasks import Task
 from trainwright.engines.contract import Job, Session
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _MOST_ROWS = 20_000  # assumption: enough for a curve (AUC standard error below 0.005), cheap at every unit
 _FEWEST_ROWS = 500  # assumption: an AUC standard error of 0.03, where each row costs a forward pass
 _MOST_UNITS = 5  # assumption: the curve needs a point in five units, not in each, where a point costs time
+_NO_TABLE = ("image", "tokens", "language")
+_FEWEST_SEEN, _MOST_SEEN, _CELLS = 20, 500, 1_000_000  # rows, and cells of a wide table, looked at for its scale
 _SHARE = 0.05
 """The share of an epoch's rows that may be predicted for the curve: 2% of its time, as a backward pass costs two
 forward passes."""
@@ -101,7 +103,8 @@ class Judge:
         self._train = self._monitors()
 
     def constants(self) -> "dict[str, JsonValue]":
-        """Facts for the doctor: the loss of the best constant on each part, the share of the largest class."""
+        """Facts for the doctor: the loss of the best constant on each part, the share of the largest class, the scale
+        of the inputs."""
         if self._job.task is Task.LANGUAGE:
             return {}
         parts = {"train": self._job.train.y} | ({"val": self._job.val.y} if self._job.val else {})
@@ -109,8 +112,11 @@ class Judge:
         recipe = self._job.plan.options.get("recipe")
         if isinstance(recipe, Mapping) and recipe.get("loss") != "poisson":
             losses["objective"] = losses["train"] if self._job.task.is_classification else 1.0  # scaled targets
-        facts: dict[str, JsonValue] = {"task": self._job.task.value, "constant_loss": losses}
+        facts: dict[str, JsonValue] = {"task": self._job.task.value, "constant_loss": losses, **_input_scale(self._job)}
+        if isinstance(recipe, Mapping):
+            facts["loss"] = str(recipe.get("loss", "auto"))
         if self._job.val and self._job.task.is_classification:
+            facts["classes"] = self._job.num_classes
             facts["true_top_class_share"] = _top_share(self._job.val.y, self._job.num_classes)
         return facts
 
@@ -123,16 +129,51 @@ class Judge:
         assert self._job.val is not None
         if self._job.task is Task.LANGUAGE:
             return {}
-        y = self._job.val.y
+        y, weight = self._job.val.y, self._job.val.weight
+        signs = {"val_loss_error": standard_error(loss_metric(self._job.task).name, y, predicted, weight)}
         if not self._job.task.is_classification:
-            spread = float(y.std())
-            return {"prediction_spread": float(predicted.std()) / spread} if spread > 0 else {}
+            return signs | self._signs_of_values(predicted)
         top = predicted.argmax(axis=1)
         right = float((top == y).mean())
-        return {
+        said = predicted[:, 1:] if self._job.num_classes == 2 else predicted
+        return signs | {
             "top_class_share": _top_share(top, self._job.num_classes),
             "overconfidence": float(predicted.max(axis=1).mean()) - right,
+            "highest_probability": float(said.max()),
+            "lowest_probability": float(said.min()),
         }
+
+    def _signs_of_values(self, predicted: "Floats") -> dict[str, float]:
+        """Of a regression: how far predictions spread, and how far below the mean they reach, as shares of the target's
+        spread."""
+        assert self._job.val is not None
+        y, seen = self._job.train.y, self._job.val.y
+        if not (seen.std() > 0 and y.std() > 0):
+            return {}
+        lowest = float(predicted.min() - y.mean()) / float(y.std())
+        return {"prediction_spread": float(predicted.std() / seen.std()), "lowest_prediction": lowest}
+
+
+def _input_scale(job: Job) -> "dict[str, JsonValue]":
+    """The numeric column of a table with the largest values: the median size of those that are not 0, so that single
+    broken rows do not count."""
+    import numpy as np
+
+    X = job.train.X
+    if job.plan.features in _NO_TABLE or X.ndim != 2:
+        return {}
+    numeric = np.setdiff1d(np.arange(X.shape[1]), job.categorical)
+    wanted = max(_FEWEST_SEEN, min(_MOST_SEEN, _CELLS // max(1, X.shape[1])))
+    rows = np.unique(np.linspace(0, X.shape[0] - 1, wanted).astype(int))
+    picked = X[rows]
+    cells = np.abs((picked if isinstance(picked, np.ndarray) else picked.toarray())[:, numeric].astype(np.float64))
+    cells[(cells == 0) | ~np.isfinite(cells)] = np.nan
+    seen = np.flatnonzero(~np.isnan(cells).all(axis=0))
+    if not len(seen):
+        return {}
+    sizes = np.nanmedian(cells[:, seen], axis=0)
+    name = job.feature_names[numeric[seen[int(sizes.argmax())]]]
+    return {"input_scale": {"largest": float(sizes.max()), "column": name}}
 
 
 def _constant_loss(y: "np.ndarray", num_classes: int) -> float:

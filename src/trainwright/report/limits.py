@@ -100,7 +100,7 @@ def limitations(facts: Facts) -> tuple[str, ...]:
 
 
 def _said_elsewhere(code: str) -> bool:
-    return code in ("baseline.not_beaten", "fit.overfit")
+    return code in ("baseline.not_beaten", "fit.overfit", "doctor.overfitting")
 
 
 def _score_limits(facts: Facts) -> list[str]:

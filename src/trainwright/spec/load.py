@@ -253,18 +253,24 @@ def _validate(tree: dict[str, Value], origin: Source, places: Mapping[str, Place
 
 
 def _set_aside(tree: Value, location: Sequence[str | int]) -> None:
-    """Take a value out of the tree. List items become empty texts, so that the others keep their numbers."""
+    """Take a value out of the tree. List items become empty texts, so that the others keep their numbers. Where a short
+    form stands for what the location lies in (``optimizer: adamx``, and its name is wrong), the short form goes."""
     node = tree
-    for part in location[:-1]:
+    for depth, part in enumerate(location, start=1):
+        at = int(part) if str(part).isdigit() else -1
+        inside: Value = None
         if isinstance(node, dict):
-            node = node.get(str(part))
-        elif isinstance(node, list):
-            node = node[int(part)] if str(part).isdigit() and int(part) < len(node) else None
-    last = location[-1]
-    if isinstance(node, dict):
-        node.pop(str(last), None)
-    elif isinstance(node, list) and str(last).isdigit() and int(last) < len(node):
-        node[int(last)] = ""
+            inside = node.get(str(part))
+        elif isinstance(node, list) and 0 <= at < len(node):
+            inside = node[at]
+        if depth < len(location) and isinstance(inside, dict | list):
+            node = inside
+            continue
+        if isinstance(node, dict):
+            node.pop(str(part), None)
+        elif isinstance(node, list) and 0 <= at < len(node):
+            node[at] = ""
+        return
 
 
 def _judge(

@@ -151,12 +151,16 @@ def _open_test(work: Work, dataset: "Dataset") -> "Part | None":
     return dataset.test.open("final evaluation")
 
 
+_SAID_BY_THE_DOCTOR = ("doctor.overfitting", "doctor.learned_by_heart")
+"""Findings of the training that tell of the gap, and why it is there; the gap itself is in the record either way."""
+
+
 def _note_primary(work: Work, primary: Metric, numbers: dict[str, tuple[float, Interval]]) -> None:
     val, interval = numbers["val"]
     gap = overfit_gap(primary, numbers["train"][0], val, interval)
     work.record["primary"] = {"name": primary.name, "value": val, "direction": primary.direction, "part": "val"}
     work.record["gap"] = to_json(gap)
-    if gap.verdict == "Concerning":
+    if gap.verdict == "Concerning" and not any(f.code in _SAID_BY_THE_DOCTOR for f in work.findings):
         work.add(
             [
                 Finding(

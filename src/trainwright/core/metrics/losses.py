@@ -1,5 +1,6 @@
 """Metrics that are means: one loss per row, then a weighted mean, and for some a root."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -78,3 +79,20 @@ ROW_LOSSES: Mapping[str, RowLoss] = {
     "rmsle": _squared_log,
 }
 ROOTS = frozenset({"rmse", "rmsle"})
+
+
+def standard_error(name: str, y: "np.ndarray", prediction: "np.ndarray", weight: "np.ndarray | None" = None) -> float:
+    """How far the mean of `ROW_LOSSES` would lie from itself on other rows of the same kind, in the metric's unit.
+
+    One standard deviation of a mean of independent rows; a root's by the delta method (half of that over the root).
+    """
+    losses = ROW_LOSSES[name](y, prediction)
+    if weight is None:
+        mean, error = float(losses.mean()), float(losses.std()) / math.sqrt(len(losses))
+    else:
+        share = weight / weight.sum()
+        mean = float(losses @ share)
+        error = math.sqrt(float(((losses - mean) * share) @ ((losses - mean) * share)))
+    if name not in ROOTS:
+        return error
+    return error / (2 * math.sqrt(mean)) if mean > 0 else 0.0

@@ -149,7 +149,8 @@ def _notes(
         notes.append(note("test_as_val", "the log has test values and no validation: they are taken as validation"))
     if unused:
         shown = ", ".join(unused[:_SHOWN]) + (f" and {len(unused) - _SHOWN} more" if len(unused) > _SHOWN else "")
-        notes.append(note("names_unused", f"not used: {shown}", "Unknown names, or second ones", names=list(unused)))
+        why, names = "Unknown names, or second ones", {"names": list(unused)}
+        notes.append(note("names_unused", f"not used: {shown}", why, evidence=names))
     if points.left_out:
         notes.append(
             note("names_left_out", f"{len(points.left_out):,} further names are left out", "There are too many")

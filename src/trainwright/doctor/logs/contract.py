@@ -142,10 +142,10 @@ class Reader(Protocol):
         ...
 
 
-def note(code: str, what: str, why: str = "", fix: str = "", **evidence: JsonValue) -> Finding:
+def note(code: str, what: str, why: str = "", *, evidence: Mapping[str, JsonValue] | None = None) -> Finding:
     """Something to know about the reading itself."""
     return Finding(
-        code=f"log.{code}", severity=Severity.INFO, where="log", what=what, why=why, fix=fix, evidence=evidence
+        code=f"log.{code}", severity=Severity.INFO, where="log", what=what, why=why, evidence=dict(evidence or {})
     )
 
 
@@ -177,7 +177,7 @@ def opened(path: Path, limit: int = MAX_BYTES) -> BinaryIO:
     file = os.fdopen(descriptor, "rb")
     try:
         check_plain(path, descriptor, limit)
-    except BaseException:
+    except (ArtifactRefused, OSError):
         file.close()
         raise
     return file

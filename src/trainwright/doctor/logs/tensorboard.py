@@ -1,16 +1,19 @@
 """TensorBoard's event files: one, or a folder of one training.
 
-Keras makes the folders ``train`` and ``validation`` in it, ``add_scalars`` one for each curve.
+Keras makes the folders ``train`` and ``validation`` in it, ``add_scalars`` one for each curve: ``loss_train`` as torch
+writes it, ``loss/train`` as tensorboardX does, and in both the tag is ``loss``.
 """
 
+import contextlib
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from trainwright.core.errors import ArtifactRefused, SpecError
 from trainwright.core.findings import Finding
 from trainwright.doctor.logs.contract import Head, Points, Reading, damaged_note, note, opened
-from trainwright.doctor.logs.names import PARTS, split
+from trainwright.doctor.logs.names import PARTS, meaning, split
 from trainwright.doctor.logs.tfrecord import Torn, scalars, starts_as_events
 
 NAME = "TensorBoard events"
@@ -31,19 +34,18 @@ def in_folder(folder: Path) -> Path | None:
     Raises:
         SpecError: there are several trainings in it.
     """
-    runs = {file.parent for file in _files(folder)}
-    if not runs:
+    trainings = sorted({_place(file, folder).training for file in _files(folder)})
+    if not trainings:
         return None
-    below = sorted(path for path in runs if not _is_part_of(path, folder))
-    if len(below) > 1 or (below and folder in runs):
-        named = sorted({*below, *({folder} & runs)})
-        listed = ", ".join(str(p) for p in named[:10])
-        raise SpecError(f"{folder} holds {len(named)} trainings of TensorBoard. Name one folder or file: {listed}")
+    if len(trainings) > 1:
+        listed = ", ".join(str(p) for p in trainings[:10])
+        raise SpecError(f"{folder} holds {len(trainings)} trainings of TensorBoard. Name one folder or file: {listed}")
     return folder
 
 
 def read(path: Path) -> Reading:
-    """All scalars. Those of a folder ``train`` or ``validation`` get its name as their part.
+    """All scalars. Those of a folder ``train`` or ``validation`` get its name as their part, and those of a curve of
+    ``add_scalars`` that of the curve.
 
     Raises:
         ArtifactRefused: nothing can be read, from the first record on.
@@ -51,14 +53,13 @@ def read(path: Path) -> Reading:
     files = _files(path) if path.is_dir() else [path]
     points, torn, count = Points(), list[str](), 0
     for file in files:
-        part = _part_of(file.parent) if path.is_dir() else ""
+        place = _place(file, path) if path.is_dir() else _Place(path)
         try:
             with opened(file) as stream:
                 for scalar in scalars(stream):
                     points.next_row()
                     count += 1
-                    name = f"{part}/{scalar.tag}" if part and not _says_part(scalar.tag) else scalar.tag
-                    points.add(name, scalar.value, step=float(scalar.step))
+                    points.add(place.name(scalar.tag), scalar.value, step=float(scalar.step))
         except Torn as error:
             if not count and error.at == 0 and len(files) == 1:
                 raise ArtifactRefused(f"{file} is damaged: {error}.") from error
@@ -92,9 +93,43 @@ def _below(folder: Path, deep: int) -> Iterator[Path]:
             yield path
 
 
-def _is_part_of(path: Path, folder: Path) -> bool:
-    """Whether a folder holds a part of the training above: ``train``, ``validation``, or a tag of ``add_scalars``."""
-    return path == folder or (path.parent == folder and _part_of(path) != "")
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What the folder of a file says: whose ``training`` it is, which ``part`` of it, or which ``curve``."""
+
+    training: Path
+    part: str = ""
+    curve: str = ""
+
+    def name(self, tag: str) -> str:
+        """The name of a number with that tag."""
+        if self.curve:
+            return self.curve
+        return f"{self.part}/{tag}" if self.part and not _says_part(tag) else tag
+
+
+def _place(file: Path, folder: Path) -> _Place:
+    """By the nearest folder above that explains the file's own: as that of a curve, else as that of a part."""
+    own, tag = file.parent, ""
+    if own == folder:
+        return _Place(folder)
+    with contextlib.suppress(Torn), opened(file) as stream:  # reading it all says that it is damaged
+        tag = next((scalar.tag for scalar in scalars(stream)), "")
+    for above in own.relative_to(folder).parents:
+        curve = _curve(own.relative_to(folder / above).as_posix(), tag)
+        if curve:
+            return _Place(folder / above, curve=curve)
+    part = _part_of(own)
+    return _Place(own.parent if part else own, part=part)
+
+
+def _curve(below: str, tag: str) -> str:
+    """The curve of a folder that ``add_scalars`` made, where it is one: its name says enough, or the tag is added."""
+    for joined in (f"{tag}/", f"{tag.replace('/', '_')}_"):
+        own = below[len(joined) :]
+        if tag and own and below.startswith(joined):
+            return own if meaning(own).kind in ("loss", "metric", "other") else f"{tag}/{own}"
+    return ""
 
 
 def _part_of(folder: Path) -> str:

@@ -31,7 +31,7 @@ def _storm(session: Any) -> None:
     plain = session._rate
 
     def rate() -> float:
-        return float(plain() * (1000 if session._epoch == 3 and session._repaired == 1 else 1))
+        return float(plain() * (1000 if session._epoch == 3 and session._course.repaired == 1 else 1))
 
     session._rate = rate
 

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue
+from trainwright.doctor.capacity import accumulated, halved
 
 Mode: TypeAlias = Literal["auto", "suggest", "off"]
 
@@ -36,7 +37,8 @@ class Planned:
 class Policy:
     """What may be repaired: ``auto`` repairs, ``suggest`` says what it would do, ``off`` does neither.
 
-    At most ``rate_changes`` changes of the learning rate, ``skipped_rows`` rows left out, ``clips`` clip norms set.
+    At most ``rate_changes`` changes of the learning rate, ``skipped_rows`` rows left out, ``clips`` clip norms set,
+    ``batch_halvings`` halvings of the rows of a pass.
     ``repeat`` are the first repairs of the training, of an earlier one.
     """
 
@@ -44,6 +46,7 @@ class Policy:
     rate_changes: int = 4  # assumption: three lower a rate a thousandfold, one is in hand
     skipped_rows: int = 20  # assumption: few enough to be looked at one by one
     clips: int = 1
+    batch_halvings: int = 6  # assumption: 64 times less for a pass; where that is too much, the network is the cause
     repeat: tuple[Planned, ...] = ()
 
 
@@ -84,6 +87,8 @@ def _for(finding: Finding, policy: Policy, done: Sequence[Remedy], *, learned: b
         remedy = Remedy(symptom=code, action="skip_rows", values={"rows": rows}, back=bool(evidence.get("spoiled")))
         if _allowed(remedy, policy, done):
             return remedy
+    if code == "doctor.out_of_memory":
+        return _smaller_batches(finding)
     if code in _TOO_FAST:
         values: Mapping[str, JsonValue] = {"factor": EASE} if learned else _rate(LOWER, done)
         return Remedy(symptom=code, action="learning_rate", values=values, back=True)
@@ -94,6 +99,15 @@ def _for(finding: Finding, policy: Policy, done: Sequence[Remedy], *, learned: b
     if code == "doctor.exploding_gradients" and isinstance(usual, int | float) and usual > 0:
         return Remedy(symptom=code, action="clip_norm", values={"norm": float(usual)})
     return None
+
+
+def _smaller_batches(finding: Finding) -> Remedy | None:
+    """Passes of half the rows, and steps of as many rows as before."""
+    now, step, least = (int(str(finding.evidence[name])) for name in ("batch_rows", "step_rows", "least_rows"))
+    half = halved(now, least)
+    if half >= now:
+        return None
+    return Remedy(symptom=finding.code, action="halve_batch", values={"batch_size": half, "step_rows": step})
 
 
 def _rate(factor: float, done: Sequence[Remedy]) -> Mapping[str, JsonValue]:
@@ -113,8 +127,9 @@ def _allowed(remedy: Remedy, policy: Policy, done: Sequence[Remedy]) -> bool:
     same = [d for d in done if d.action == remedy.action]
     if remedy.action == "learning_rate":
         return len(same) < policy.rate_changes
-    if remedy.action == "clip_norm":
-        return len(same) < policy.clips
+    limit = {"clip_norm": policy.clips, "halve_batch": policy.batch_halvings}.get(remedy.action)
+    if limit is not None:
+        return len(same) < limit
     return sum(_count(d) for d in [*same, remedy]) <= policy.skipped_rows
 
 
@@ -136,6 +151,8 @@ def suggestion(remedy: Remedy, *, rate: float | None, path: str) -> Finding:
         change = f"{path}: {rate * _factor(remedy):g}"
     elif remedy.action == "clip_norm":
         change = f"training.clip_norm: {remedy.values['norm']:.4g}"
+    elif remedy.action == "halve_batch":
+        change = accumulated(*(int(str(remedy.values[name])) for name in ("batch_size", "step_rows")))
     elif remedy.action == "skip_rows":
         change = f"leave rows {remedy.values['rows']} (positions in the training part) out of the data"
     else:
@@ -166,4 +183,6 @@ def words(remedy: Remedy) -> str:
         return f"{back}multiplying the learning rate by {_factor(remedy):g}"
     if remedy.action == "clip_norm":
         return f"{back}scaling gradients down to a length of {remedy.values['norm']:.4g}"
+    if remedy.action == "halve_batch":
+        return f"taking steps of {remedy.values['step_rows']} rows in passes of {remedy.values['batch_size']}"
     return f"{back}leaving {_count(remedy)} broken rows out"

@@ -6,7 +6,7 @@ a training that is repeated repairs itself in the same way at the same steps.
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from trainwright.core import registry
@@ -14,10 +14,10 @@ from trainwright.core.errors import SpecError
 from trainwright.core.events import Repaired
 from trainwright.core.findings import Finding
 from trainwright.core.jsonable import JsonValue
-from trainwright.doctor import layers, losses
+from trainwright.doctor import capacity, layers, losses
 from trainwright.doctor.history import Growing
 from trainwright.doctor.remedies import Policy, Remedy, choose, repaired, suggestion
-from trainwright.engines.contract import Job, Repair, Session, Suspects
+from trainwright.engines.contract import Halves, Job, OutOfMemory, Repair, Session, Suspects
 from trainwright.fit.judge import Judge
 from trainwright.fit.progress import Applied, Progress, progress_from
 from trainwright.fit.recorder import Recorder
@@ -49,6 +49,7 @@ class Repairing:
     checkpoints: Path
     since: Growing  # what happened since the last repair
     anew: Callable[[Job], Session] | None
+    stage: str = "fit"
 
     def look(self, progress: Progress) -> Treated | None:
         """After an evaluation: what there is to treat, if anything is."""
@@ -77,11 +78,38 @@ class Repairing:
             return self._made(again, finding, progress)
         return self.treat([self._with_suspects(finding)], progress)
 
+    def full(self, error: OutOfMemory, progress: Progress) -> Treated:
+        """What can be done about a step that did not fit.
+
+        Raises:
+            OutOfMemory: nothing; with what is to be written into the spec.
+        """
+        finding = capacity.out_of_memory(
+            device=error.device,
+            batch_rows=error.batch_rows,
+            step_rows=error.step_rows,
+            least_rows=error.least_rows,
+            step=progress.rounds,
+            stage=self.stage,
+        )
+        treated = self.treat([finding], progress)
+        if treated is None or treated.progress is progress:
+            said = () if treated is None else treated.findings
+            raise OutOfMemory(
+                f"{error.message}. {finding.fix}",
+                device=error.device,
+                batch_rows=error.batch_rows,
+                step_rows=error.step_rows,
+                least_rows=error.least_rows,
+                findings=[finding, *said],
+            ) from error
+        return treated
+
     def treat(self, findings: Sequence[Finding], progress: Progress) -> Treated | None:
         """The remedy for findings, made where the policy says so, else said."""
         if not findings or self.policy.mode == "off":
             return None
-        able = registry.load("engines", self.job.plan.engine).CAPABILITIES.repairs
+        able = self._able()
         done = [one.remedy for one in progress.repairs]
         auto = self.policy.mode == "auto"
         learned = self._good(progress)
@@ -89,7 +117,7 @@ class Repairing:
         if remedy is not None and (not remedy.back or learned or self.anew is not None):
             finding = next(f for f in findings if f.code == remedy.symptom)
             return self._made(remedy, finding, progress)
-        every = ("learning_rate", "clip_norm", "skip_rows")
+        every = ("learning_rate", "clip_norm", "skip_rows", "halve_batch")
         advice = choose(findings, Policy(), able=every, learned=learned)
         if advice is None:
             return None
@@ -97,6 +125,16 @@ class Repairing:
         path = "training.optimizer.lr" if inside else "architecture.architecture_spec.learning_rate"
         said = suggestion(advice, rate=self._rate(), path=path)
         return Treated(progress=progress, findings=(said,))
+
+    def due(self, progress: Progress) -> Treated | None:
+        """Before a unit: what an earlier training had to do before it could take its next step, if it did anything."""
+        again = self._repeated(progress)
+        return None if again is None or again.action != "halve_batch" else self._made(again, None, progress)
+
+    def _able(self) -> tuple[str, ...]:
+        """The actions of the engine that this session can do: several processes cannot leave a step by themselves."""
+        able: tuple[str, ...] = registry.load("engines", self.job.plan.engine).CAPABILITIES.repairs
+        return able if isinstance(self.session, Halves) else tuple(one for one in able if one != "halve_batch")
 
     def _repeated(self, progress: Progress) -> Remedy | None:
         """What an earlier training did at this position."""
@@ -114,6 +152,7 @@ class Repairing:
         for one in progress.repairs[len(goes_on.repairs) :]:
             self._apply(one.action, one.values)
         self._apply(remedy.action, values)
+        proof, doubts = self._proved(remedy, goes_on)
         after = {**self._state(remedy), "rounds": goes_on.rounds, "step": goes_on.step}
         made = Applied(
             symptom=remedy.symptom,
@@ -126,12 +165,31 @@ class Repairing:
             evidence={} if finding is None else dict(finding.evidence),
             before=before,
             after=after,
+            proof=proof,
         )
         told = Repaired(symptom=made.symptom, action=made.action, before={**before, **values}, after=after)
         self.recorder.emit(progress.rounds, told)
         self.since.forget()
-        found = () if finding is None else (repaired(finding, remedy),)
+        found = (*(() if finding is None else (repaired(finding, remedy),)), *doubts)
         return Treated(progress=replace(goes_on, repairs=(*progress.repairs, made)), back=remedy.back, findings=found)
+
+    def _proved(self, remedy: Remedy, at: Progress) -> tuple[Mapping[str, JsonValue], tuple[Finding, ...]]:
+        """That the next step stays the same but for rounding, as measured; or the finding that it does not."""
+        if remedy.action != "halve_batch" or not isinstance(self.session, Halves):
+            return {}, ()
+        found = self.session.compare_batches()
+        proof: dict[str, JsonValue] = {**asdict(found), "equivalent": found.holds}
+        if found.holds:
+            return proof, ()
+        told = capacity.not_equivalent(
+            rows=found.rows,
+            difference=found.difference,
+            tolerance=found.tolerance,
+            batch_norms=found.batch_norms,
+            step=at.rounds,
+            stage=self.stage,
+        )
+        return proof, (told,)
 
     def _apply(self, action: str, values: Mapping[str, JsonValue]) -> None:
         try:
@@ -179,6 +237,9 @@ class Repairing:
         return replace(finding, evidence={**finding.evidence, **evidence})
 
     def _state(self, remedy: Remedy) -> dict[str, JsonValue]:
+        if remedy.action == "halve_batch":
+            facts = self.session.facts()
+            return {"batch_size": facts.pass_rows, "step_rows": facts.batch_size}
         return {"learning_rate": self._rate()} if remedy.action == "learning_rate" else {}
 
     def _rate(self) -> float | None:

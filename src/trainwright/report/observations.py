@@ -159,6 +159,8 @@ def _repair(made: Mapping[str, JsonValue], unit: str) -> str:
         change = f"the learning rate was multiplied by {values.get('factor')}"
         if rates[0] is not None and rates[1] is not None:
             change = f"the learning rate went from {rates[0]:g} to {rates[1]:g}"
+    elif text(made.get("action")) == "halve_batch":
+        change = _smaller_passes(values, mapping(made.get("proof")))
     elif isinstance(rows, list):
         change = f"{plural(len(rows), 'training row')} left out (positions {', '.join(str(row) for row in rows)})"
     else:
@@ -166,6 +168,18 @@ def _repair(made: Mapping[str, JsonValue], unit: str) -> str:
     back = f"; training went back to {unit} {whole(after.get('rounds')) or 0:,}" if made.get("back") else ""
     helped = "it helped" if made.get("helped") else "it was not enough"
     return f"{where}; {change}{back}; {helped}."
+
+
+def _smaller_passes(values: Mapping[str, JsonValue], proof: Mapping[str, JsonValue]) -> str:
+    """Steps in smaller passes, and whether that is the same training."""
+    change = f"steps of {values.get('step_rows')} rows were taken in passes of {values.get('batch_size')}"
+    apart = finite(proof.get("difference"))
+    if proof.get("equivalent"):
+        noise = ", dropout draws other noise of the same kind" if proof.get("noise") else ""
+        return f"{change}, with the same gradient (at most {amount(apart)} apart, measured{noise})"
+    if norms := whole(proof.get("batch_norms")):
+        return f"{change}; not the same training: {plural(norms, 'batch norm')} saw fewer rows"
+    return f"{change}; not shown to be the same training"
 
 
 def against_baselines(facts: Facts) -> str:

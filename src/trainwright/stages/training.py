@@ -355,6 +355,7 @@ def policy_of(repairs: Repairs) -> Policy:
         rate_changes=repairs.rate_changes,
         skipped_rows=repairs.skipped_rows,
         clips=repairs.clips,
+        batch_halvings=repairs.batch_halvings,
         repeat=tuple(
             Planned(
                 symptom=one.symptom,

@@ -8,6 +8,7 @@ import torch
 
 from trainwright.core.errors import ResourceMissing, SpecError, TrainingFailed
 from trainwright.core.findings import Finding, Severity
+from trainwright.engines.torch.full import is_full
 from trainwright.engines.torch.recipe import Precision
 
 
@@ -179,7 +180,9 @@ def memory_errors(device: torch.device) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        if not is_full(error):
+            raise
         raise ResourceMissing(
             f"{device} ran out of memory. Lower training.batch_size and raise training.accumulate by the same factor "
             "(the result stays), or set training.activation_checkpointing: true"

@@ -16,9 +16,9 @@ from trainwright.core.findings import Finding
 from trainwright.core.jsonable import JsonValue
 from trainwright.engines._native_errors import training_errors
 from trainwright.engines._native_files import identity_of
-from trainwright.engines.contract import Job, ModelFacts, Repair, Suspicion, Unit
-from trainwright.engines.torch import automatic, placement, saved, trying
-from trainwright.engines.torch.batches import Batch, Grid, Source
+from trainwright.engines.contract import Equivalence, Job, ModelFacts, OutOfMemory, Repair, Suspicion, Unit
+from trainwright.engines.torch import automatic, saved, trying
+from trainwright.engines.torch.batches import Batch
 from trainwright.engines.torch.course import Course
 from trainwright.engines.torch.device import (
     deterministic_algorithms,
@@ -29,6 +29,8 @@ from trainwright.engines.torch.device import (
     seed_generators,
 )
 from trainwright.engines.torch.distributed.team import Team
+from trainwright.engines.torch.equivalence import batch_norms, compare
+from trainwright.engines.torch.feed import Feed
 from trainwright.engines.torch.files import (
     STATE_JSON,
     check_identity,
@@ -36,9 +38,9 @@ from trainwright.engines.torch.files import (
     read_document,
     write_document,
 )
+from trainwright.engines.torch.full import Buffers, StepTooLarge, release, step_too_large
 from trainwright.engines.torch.memory import kept_memory
 from trainwright.engines.torch.model import write_model
-from trainwright.engines.torch.order import Order
 from trainwright.engines.torch.parts import build_parts
 from trainwright.engines.torch.predictions import block_rows
 from trainwright.engines.torch.problem import problem_of, scaled_target
@@ -80,24 +82,33 @@ class TorchSession:
         self._evaluator = parts.evaluator
         self._usage = Usage(device)
         self._findings += self._usage.findings()
-        self._source: Source | None = None
         self._epoch = self._step = 0
         self._epoch_seconds = math.nan  # of the epoch that has begun, unless another process began it
-        self._order = Order(job.train.rows, job.seeds)
+        self._feed = Feed(job, parts, recipe, self._findings.append)
         self._course = Course.of(recipe)
         self._latest = (0, range(0))  # epoch and steps of the latest unit
-        self._grid: Grid | None = None
-        self._steps = self._unit_steps = 1
-        if recipe.batch_size != "auto":
-            self._set_grid(recipe.batch_size)
+        self._breaks = set[tuple[int, int]]()
+        self._buffers = Buffers(self._network)
+        self._full: OutOfMemory | None = None  # there was no room for the next step
+
+    @property
+    def _steps(self) -> int:
+        return self._feed.steps
 
     # the contract
 
     def units(self) -> Iterator[Unit]:
-        """Train on, a block of steps at a time. Blocks end where they would in an undisturbed training."""
+        """Train on, a block of steps at a time. Blocks end where they would in an undisturbed training.
+
+        Raises:
+            OutOfMemory: a step did not fit; a block ends before it.
+        """
+        self._full = None
         with kept_memory(self._device):
             while self._epoch < self._job.plan.rounds:
                 yield self._unit()
+                if self._full is not None:
+                    raise self._full
 
     def predict_part(self, part: Literal["train", "val"]) -> "Floats":
         """Predictions for the job's own rows now."""
@@ -178,7 +189,8 @@ class TorchSession:
             parameters_kind="weights and biases",
             optimizer=self._recipe.optimizer.name,
             learning_rate=None if self._course.lr is None else self._course.lr * self._course.repaired,
-            batch_size=None if self._grid is None else self._grid.batch_size * self._grid.accumulate,
+            batch_size=None if self._feed.grid is None else self._feed.grid.step_rows,
+            pass_rows=None if self._feed.grid is None else self._feed.grid.batch_size,
         )
 
     def findings(self) -> Sequence[Finding]:
@@ -188,9 +200,14 @@ class TorchSession:
     def apply(self, repair: Repair) -> None:
         """``learning_rate`` multiplies the rate by ``factor``, or has the next unit ``measure`` it; ``clip_norm`` sets
         the longest gradient (``norm``); ``skip_rows`` leaves ``rows`` of the training table out from the next unit on:
-        others stand in for them."""
+        others stand in for them. ``halve_batch`` takes each step of ``step_rows`` rows in batches of ``batch_size``."""
         if repair.action == "skip_rows":
-            self._order.skip(repair.values.get("rows"))
+            self._feed.order.skip(repair.values.get("rows"))
+        elif repair.action == "halve_batch":
+            sizes = [repair.values.get(name) for name in ("batch_size", "step_rows")]
+            if not all(isinstance(size, int) and size > 0 for size in sizes):
+                raise ValueError(f"halve_batch needs a batch_size and step_rows above 0, got {dict(repair.values)}")
+            self._feed.divide(*(int(str(size)) for size in sizes))
         else:
             self._course.change(repair)
 
@@ -198,28 +215,32 @@ class TorchSession:
         """See `trainwright.engines.contract.Suspects`."""
         epoch, steps = self._latest
         with self._working(), private_randomness(self._device), memory_errors(self._device):
-            assert self._grid is not None
-            spans = [span for step in steps for span in self._grid.batches(step)]
-            batches = (batch for step in self._batches(epoch, steps) for batch in step)
-            order = self._order.of(epoch)
-            named = ((batch, order[a:b]) for batch, (a, b) in zip(batches, spans, strict=True))
+            named = self._feed.named(epoch, steps)
             return suspicion(self._network, self._parts.judged, named, self._network.state_dict())
+
+    def break_at(self, rounds: int, step: int) -> None:
+        """See `trainwright.engines.contract.Halves`."""
+        self._breaks.add((rounds, step))
+
+    def compare_batches(self) -> Equivalence:
+        """See `trainwright.engines.contract.Halves`."""
+        with self._working(), memory_errors(self._device):
+            assert self._feed.grid is not None
+            rows, cut = self._feed.cut(self._epoch, self._step, 2 * self._feed.grid.batch_size)
+            return compare(self._parts, cut, rows, seed=self._job.seeds.integer("compare batches"))
 
     def close(self) -> None:
         """End the workers and let go of the data."""
-        if self._source is not None:
-            self._source.close()
-            self._source = None
+        self._feed.close()
 
     def time_steps(self, steps: int) -> None:
         """Take steps as a training would and count none of them: for measuring before a training. The weights move."""
         with self._working(), private_randomness(self._device):
             self._course.lr = self._course.lr or 1e-6
             self._decide()
-            assert self._grid is not None
             self._network.train()
             tally = Tally()
-            for step in self._batches(0, range(min(steps, self._steps))):
+            for step in self._feed.batches(0, range(min(steps, self._steps))):
                 self._stepper.step(step, tally, rate=1e-6, clip_norm=self._course.clip_norm, done=0)
 
     # going forward
@@ -232,7 +253,6 @@ class TorchSession:
             private_randomness(self._device),
             memory_errors(self._device),
         ):
-            self._decide()
             values, statistics, losses = self._run_block()
             whole = self._step == self._steps
             if whole:
@@ -250,58 +270,92 @@ class TorchSession:
 
     def _decide(self) -> None:
         """What ``auto`` leaves to the first rows; done once, before the first step."""
-        if self._grid is None:
+        if self._feed.grid is None:
             size, finding = automatic.batch_size(
                 self._job.train.rows, self._device, partial(trying.probe, self._parts, self._job.train, self._recipe)
             )
-            self._set_grid(self._team.least(size))
+            self._feed.divide(self._team.least(size))
             self._findings.append(finding)
-        if self._source is None:
-            self._source, finding = placement.place(self._job.train, self._problem, self._device, self._recipe)
-            self._findings.append(finding)
+        self._feed.placed()
         if self._course.lr is None:
             found, finding = trying.range_test(
                 self._parts,
                 self._recipe,
                 self._job.seeds,
-                lambda epoch: self._batches(epoch, range(self._steps)),
+                lambda epoch: self._feed.batches(epoch, range(self._steps)),
                 clip_norm=self._course.clip_norm,
             )
             self._course.lr = self._team.leaders(lambda: found)
             self._findings.append(finding)
 
     def _run_block(self) -> tuple[dict[str, float], Mapping[str, Mapping[str, float]], tuple[float, ...]]:
-        assert self._grid is not None
-        tally, began, waited = Tally(), time.perf_counter(), 0.0
-        if not self._step:
-            self._epoch_seconds = 0.0
-        self._network.train()
-        last = min((self._step // self._unit_steps + 1) * self._unit_steps, self._steps)
-        batches = self._batches(self._epoch, range(self._step, last))
-        self._latest = (self._epoch, range(self._step, last))
-        rate = 0.0
-        while self._step < last:
-            asked = time.perf_counter()
-            step = next(batches)
-            waited += time.perf_counter() - asked
-            rate = self._rate()
-            taken = self._take(step, tally, rate)
-            self._step += 1
-            if not taken:
-                batches.close()
-                self._latest = (self._epoch, range(self._step - 1, self._step))
-                break
-        values = tally.read()
+        tally, said = Tally(), ""
+        began, waited, rate = time.perf_counter(), 0.0, 0.0
+        try:
+            self._decide()
+            began = time.perf_counter()
+            for waited, rate in self._steps_of_block(tally):  # noqa: B007  # the latest are used
+                pass
+        except StepTooLarge as error:
+            said = str(error)
+        if said:  # only here are the error, and the tensors it held, gone
+            self._full = self._undone(said)
+            if not tally.steps or self._team.size > 1:  # the others wait in the step
+                raise self._full
         seconds = time.perf_counter() - began
-        values["learning_rate"] = rate
-        values["samples_per_second"] = tally.rows / seconds
-        values["step_seconds"] = seconds / tally.steps
-        values["data_wait_share"] = waited / seconds
+        values = {**tally.read(), "learning_rate": rate, **tally.pace(seconds), "data_wait_share": waited / seconds}
         self._epoch_seconds += seconds
         if self._step == self._steps and math.isfinite(self._epoch_seconds):
             values["epoch_seconds"] = self._epoch_seconds
         values |= self._usage.read()
         return values, self._parts.layers.read(), tally.each()
+
+    def _steps_of_block(self, tally: Tally) -> Iterator[tuple[float, float]]:
+        """Take the steps of a block; after each the seconds waited for data so far, and its learning rate."""
+        waited = 0.0
+        if not self._step:
+            self._epoch_seconds = 0.0
+        self._network.train()
+        first, last = self._step, self._block_end()
+        batches = self._feed.batches(self._epoch, range(first, last))
+        while self._step < last:
+            asked = time.perf_counter()
+            self._latest = (self._epoch, range(first, self._step + 1))
+            self._buffers.keep()
+            rate = self._rate()
+            try:
+                with step_too_large():
+                    step = next(batches)
+                waited += time.perf_counter() - asked
+                taken = self._take(step, tally, rate)
+            except StepTooLarge:
+                self._buffers.put_back()
+                raise
+            self._step += 1
+            yield waited, rate
+            if not taken:
+                self._latest = (self._epoch, range(self._step - 1, self._step))
+                return
+
+    def _block_end(self) -> int:
+        """The step before which the block ends: where it always does, or where an earlier training was repaired."""
+        unit = self._feed.unit_steps
+        end = min((self._step // unit + 1) * unit, self._steps)
+        breaks = (step for epoch, step in self._breaks if epoch == self._epoch)
+        return min((step for step in breaks if self._step < step < end), default=end)
+
+    def _undone(self, said: str) -> OutOfMemory:
+        """With what a step that did not fit has left freed; the error for it."""
+        assert self._feed.grid is not None
+        self._optimizers.zero_grad()
+        release(self._device)
+        return OutOfMemory(
+            f"{self._device} ran out of memory in a pass over {self._feed.grid.batch_size} rows ({said})",
+            device=str(self._device),
+            batch_rows=self._feed.grid.batch_size,
+            step_rows=self._feed.grid.step_rows,
+            least_rows=2 if batch_norms(self._network) else 1,
+        )
 
     def _take(self, step: list[Batch], tally: Tally, rate: float) -> bool:
         """One step, with its own dropout noise; now and then with a look at the layers."""
@@ -313,18 +367,6 @@ class TorchSession:
             return self._stepper.step(step, tally, rate=rate, clip_norm=self._course.clip_norm, done=done)
         with self._parts.layers.watched():
             return self._stepper.step(step, tally, rate=rate, clip_norm=self._course.clip_norm, done=done)
-
-    def _batches(self, epoch: int, steps: range) -> Any:
-        """The batches of each step of an epoch: this rank's part."""
-        assert self._grid is not None
-        assert self._source is not None
-        order = self._order.of(epoch)
-        spans = [self._grid.batches(step) for step in steps]
-        seed = self._job.seeds.integer("augment", epoch)
-        all_spans = [s for step in spans for s in step]
-        flat = self._team.batches(self._source, order, all_spans, epoch_seed=seed)
-        for step in spans:
-            yield [next(flat) for _ in step]
 
     def _rate(self) -> float:
         done = self._epoch * self._steps + self._step
@@ -353,8 +395,9 @@ class TorchSession:
             "identity": self._identity(),
             "epoch": self._epoch,
             "step": self._step,
-            "batch_size": None if self._grid is None else self._grid.batch_size,
-            "skipped": [*self._order.skipped],
+            "batch_size": None if self._feed.grid is None else self._feed.grid.batch_size,
+            "step_rows": None if self._feed.grid is None else self._feed.grid.step_rows,
+            "skipped": [*self._feed.order.skipped],
             **self._course.to_json(),
             **beside,
             "randomness": "order, augmentation and dropout are functions of (seed, epoch, step, row): nothing to save",
@@ -365,12 +408,12 @@ class TorchSession:
     ) -> None:
         epoch, step, size = int(document["epoch"]), int(document["step"]), document["batch_size"]
         if size is not None:
-            self._set_grid(int(size))
+            self._feed.divide(int(size), document.get("step_rows"))
         if not 0 <= epoch <= self._job.plan.rounds or (step and not 0 <= step < self._steps):
             raise ValueError(f"position {epoch}, {step}")
         saved.take_up(self._parts, document, weights, tensors, folder)
         self._course.take_up(document)
-        self._order.take_up([int(row) for row in document.get("skipped", [])])
+        self._feed.order.take_up([int(row) for row in document.get("skipped", [])])
         self._epoch, self._step, self._epoch_seconds = epoch, step, math.nan
 
     def _identity(self) -> dict[str, JsonValue]:
@@ -384,13 +427,6 @@ class TorchSession:
         }
 
     # small things
-
-    def _set_grid(self, batch_size: int) -> None:
-        self._grid = Grid(self._job.train.rows, batch_size, self._recipe.accumulate)
-        self._steps = self._grid.steps
-        self._unit_steps = self._recipe.checkpoint_steps or automatic.unit_steps(
-            self._problem, self._parts.num_parameters, batch_size * self._recipe.accumulate, self._device.type
-        )
 
     def _averaged(self) -> Mapping[str, Tensor] | None:
         """Weights to predict with where the predictor holds others."""

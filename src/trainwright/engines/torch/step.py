@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from trainwright.engines.torch.batches import Batch
 from trainwright.engines.torch.distributed.team import Team
+from trainwright.engines.torch.full import step_too_large
 from trainwright.engines.torch.losses import RowLosses
 from trainwright.engines.torch.optimizers import Optimizers
 
@@ -39,6 +40,10 @@ class Tally:
         if skipped:
             values["skipped_steps"] = skipped
         return values
+
+    def pace(self, seconds: float) -> dict[str, float]:
+        """How fast the steps were, which took that long."""
+        return {"samples_per_second": self.rows / seconds, "step_seconds": seconds / self.steps}
 
     def each(self) -> tuple[float, ...]:
         """The loss of each step, to six digits; the device is asked once for all."""
@@ -84,19 +89,15 @@ class Stepper:
         self.scaler = torch.amp.GradScaler(device.type) if amp is torch.float16 else None
 
     def step(self, batches: Sequence[Batch], tally: Tally, *, rate: float, clip_norm: float | None, done: int) -> bool:
-        """One step; ``done`` steps came before it. False when the host knows that it was left out."""
+        """One step; ``done`` steps came before it. False when the host knows that it was left out.
+
+        Raises:
+            StepTooLarge: the memory is full, and nothing but gradients and the network's buffers has changed.
+        """
         optimizers, strategy = self._optimizers, self._team.strategy
         optimizers.zero_grad()
-        count = self._team.total(sum((b.count for b in batches[1:]), start=batches[0].count))
-        loss: Tensor | None = None
-        for batch in batches:
-            with strategy.pass_of(last=batch is batches[-1]):
-                part = self.loss(batch, count)
-                scaled = strategy.scaled(part)
-                (scaled if self.scaler is None else self.scaler.scale(scaled)).backward()  # type: ignore[no-untyped-call]
-            loss = part.detach() if loss is None else loss + part.detach()
-        assert loss is not None
-        loss = self._team.summed(loss)
+        with step_too_large():
+            loss, count = self.accumulate(batches)
         if self.scaler is not None:
             optimizers.unscale(self.scaler)
         grads = [p.grad for p in optimizers.params if p.grad is not None]
@@ -113,6 +114,20 @@ class Stepper:
         if taken and self.average is not None:
             self.average.see(done + 1)
         return taken
+
+    def accumulate(self, batches: Sequence[Batch]) -> "tuple[Tensor, Tensor | float]":
+        """The gradient of the step's mean loss, added to what is there; that loss, and the count it is divided by."""
+        strategy = self._team.strategy
+        count = self._team.total(sum((b.count for b in batches[1:]), start=batches[0].count))
+        loss: Tensor | None = None
+        for batch in batches:
+            with strategy.pass_of(last=batch is batches[-1]):
+                part = self.loss(batch, count)
+                scaled = strategy.scaled(part)
+                (scaled if self.scaler is None else self.scaler.scale(scaled)).backward()  # type: ignore[no-untyped-call]
+            loss = part.detach() if loss is None else loss + part.detach()
+        assert loss is not None
+        return self._team.summed(loss), count
 
     def loss(self, batch: Batch, count: "Tensor | float") -> Tensor:
         """The part of a step's mean loss that one batch contributes."""

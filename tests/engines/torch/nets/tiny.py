@@ -36,12 +36,17 @@ class Tiny(nn.Module):
             nn.init.zeros_(self.head.weight)
             nn.init.constant_(self.head.bias, torch.tensor(params["prior"]).logit())
         self.register_buffer("mean", torch.zeros(columns))
+        self.most, self.full_from, self.passes = params.get("most", 0), params.get("full_from", 0), 0
 
     def fit_inputs(self, rows):
         if self.kind == "table":
             self.mean.copy_(rows.nanmean(0))
 
     def forward(self, x):
+        if self.most and self.training:  # memory that has room for so many rows, from the n-th pass on
+            self.passes += 1
+            if self.passes > self.full_from and len(x) > self.most:
+                raise torch.OutOfMemoryError("CUDA out of memory")
         if self.kind == "language":
             hidden = self.embedding(x)
             if self.fault == "looks ahead":

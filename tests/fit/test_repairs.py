@@ -61,6 +61,25 @@ ROOMY = Case(name="room for all", data="wine", rounds=3)
 MEMORY = (SMALL, SMALLER_LATER, ROOMY)
 
 
+def louder(by: float) -> Callable[[Any], None]:
+    """Activations in the middle that are so many times as large as they were, and outputs as they were."""
+
+    def tamper(session: Any) -> None:
+        from torch import nn
+
+        layers = [m for m in session._network.modules() if isinstance(m, nn.Linear)]
+        first, last = layers[0], layers[-1]
+        first.register_forward_hook(lambda _module, _given, made: made * by)
+        last.register_forward_pre_hook(lambda _module, given: (given[0] / by,))
+
+    return tamper
+
+
+_FP16: dict[str, Any] = {"batch_size": 32, "optimizer": {"lr": 0.02}, "precision": "fp16", "statistics_every": 0}
+LOUD = Case(name="fp16 overflow", data="wine", family="own", rounds=4, recipe=_FP16, tamper=louder(1e6))
+HALF = (LOUD,)
+
+
 LATE = Case(name="a storm in epoch four", data="wine", rounds=6, tamper=_storm)
 
 
@@ -68,7 +87,7 @@ class Patient:
     """A case of the clinic in a folder of its own."""
 
     def __init__(self, name: str, folder: Path, **changes: int) -> None:
-        known = {case.name: case for case in [*sick(), LATE, *MEMORY]}
+        known = {case.name: case for case in [*sick(), LATE, *MEMORY, *HALF]}
         self.case: Case = replace(known[name], **changes)  # type: ignore[arg-type]
         self.folder, self.events, self.stop = folder, list[Event](), StopRequest()
         folder.mkdir(parents=True, exist_ok=True)
@@ -305,3 +324,88 @@ def test_without_repairs_memory_that_is_full_is_the_end_and_says_what_to_write(
     assert [finding.code for finding in failed.value.findings] == [f"doctor.{code}" for code in codes]
     if mode == "suggest":
         assert failed.value.findings[1].fix == "Write training.batch_size: 16 and training.accumulate: 2"
+
+
+def steep(session: Any) -> None:
+    """First weights so small, and a factor after them so large, that only the gradient leaves fp16."""
+    import torch
+    from torch import nn
+
+    first, second, last = (m for m in session._network.modules() if isinstance(m, nn.Linear))
+    with torch.no_grad():
+        for layer, by in ((first, 1e-6), (second, 0.1), (last, 3.0)):
+            layer.weight.mul_(by)
+        first.bias.zero_()
+    first.register_forward_hook(lambda _module, _given, made: made * 1e7)
+
+
+STEEP = replace(
+    LOUD, name="fp16 gradients overflow", tamper=steep, recipe={**_FP16, "batch_size": 8, "checkpoint_steps": 1}
+)
+
+
+def half(name: str, folder: Path) -> Patient:
+    patient = Patient(LOUD.name, folder)
+    patient.case = LOUD if name == LOUD.name else STEEP
+    return patient
+
+
+@pytest.mark.parametrize(("name", "at"), [(LOUD.name, (0, 1)), (STEEP.name, (1, 1))])
+def test_values_beyond_fp16_are_computed_in_bf16_and_that_is_repeated(
+    tmp_path: Path, name: str, at: tuple[int, int]
+) -> None:
+    patient = half(name, tmp_path / "one")
+    fitted = patient.train()
+    made = fitted.repairs[0]
+    assert (made.symptom, made.action, made.values) == (
+        "doctor.precision_overflow",
+        "precision",
+        {"precision": "bf16"},
+    )
+    assert (made.rounds, made.step, made.back) == (*at, True)
+    assert (made.before, made.after["precision"]) == ({"precision": "fp16"}, "bf16")
+    assert made.helped
+    assert fitted.session.facts().precision == "bf16"
+    assert fitted.progress.rounds == patient.case.rounds
+    told = [body.finding for body in patient.bodies(Found) if body.finding.code == "doctor.precision_overflow"]  # type: ignore[attr-defined]
+    assert len(told) == 1
+    assert told[0].fix.endswith("computing in bf16")
+    again = half(name, tmp_path / "two")
+    second = again.train(Policy(mode="off", repeat=planned(fitted)))
+    assert planned(second) == planned(fitted)
+    assert again.weights(second, "model") == patient.weights(fitted, "model")
+
+
+def test_a_training_in_another_format_that_is_stopped_goes_on_in_it(tmp_path: Path) -> None:
+    whole, cut = half(LOUD.name, tmp_path / "whole"), half(LOUD.name, tmp_path / "cut")
+    fitted = whole.train()
+
+    def stop(event: Event) -> None:
+        if isinstance(event.body, Saved) and event.body.reason == "repair":
+            cut.stop.signal_number = 15
+
+    with pytest.raises(Stopped):
+        cut.train(listener=stop)
+    cut.stop.signal_number = None
+    resumed = cut.train(past=[event.to_json() for event in cut.events])
+    assert resumed.repairs == fitted.repairs
+    assert cut.weights(resumed, "model") == whole.weights(fitted, "model")
+
+
+@pytest.mark.parametrize("mode", ["suggest", "off"])
+def test_what_leaves_fp16_is_only_said_where_nothing_may_be_repaired(tmp_path: Path, mode: Any) -> None:
+    patient = half(STEEP.name, tmp_path / "steep")
+    with pytest.raises(TrainingFailed):  # once a step is taken, its weights leave fp16 too
+        patient.train(Policy(mode=mode))
+    found = {body.finding.code: body.finding for body in patient.bodies(Found)}  # type: ignore[attr-defined]
+    assert found["doctor.precision_overflow"].severity.value == "warning"
+    with pytest.raises(TrainingFailed, match="in fp16; the same rows have finite losses in float32") as failed:
+        half(LOUD.name, tmp_path / "loud").train(Policy(mode=mode))
+    assert failed.value.findings[0].code == "doctor.precision_overflow"
+    suggested = [finding.fix for finding in failed.value.findings if finding.code == "doctor.repair_suggested"]
+    assert suggested == ["Write training.precision: bf16"] * (mode == "suggest")
+
+
+def test_a_format_that_may_not_be_changed_leaves_the_training_broken(tmp_path: Path) -> None:
+    with pytest.raises(TrainingFailed, match=r"Set training\.precision: fp32, or bf16"):
+        half(LOUD.name, tmp_path).train(Policy(precision_changes=0))

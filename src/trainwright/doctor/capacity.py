@@ -1,4 +1,9 @@
-"""What a device cannot hold: a step that leaves no memory. Numbers go in, a finding comes out."""
+"""What a device or a number format cannot hold: a step without memory, a value beyond fp16.
+
+Numbers go in, findings come out.
+"""
+
+from collections.abc import Mapping
 
 from trainwright.core.findings import Finding, Severity
 
@@ -70,3 +75,46 @@ def not_equivalent(
             "step": step,
         },
     )
+
+
+_LEAST_SCALE = 1.0
+"""A loss scale below which fp16 is given up, as in DeepSpeed (``min_loss_scale``): from 65,536 that takes 17 steps in a
+row that were left out, and gradients overflow then without any scale."""
+
+
+def scale_collapsed(values: Mapping[str, float], *, precision: str, step: int, stage: str) -> Finding | None:
+    """A scaler that has left out so many steps in a row that it has nothing left to scale by."""
+    scale = values.get("loss_scale")
+    if scale is None or scale >= _LEAST_SCALE:
+        return None
+    return Finding(
+        code="doctor.precision_overflow",
+        severity=Severity.WARNING,
+        where=stage,
+        what=f"the loss scale of {precision} has fallen to {scale:.3g} at round {step}: gradients overflow, and their "
+        "steps are left out",
+        why=_RANGE,
+        fix="Set training.precision: bf16, or fp32",
+        evidence={
+            "precision": precision,
+            "loss_scale": scale,
+            "skipped": values.get("skipped_steps", 0.0),
+            "step": step,
+        },
+    )
+
+
+def overflown(finding: Finding, *, precision: str) -> Finding:
+    """The finding of a value that is not finite, where it is finite in float32."""
+    return Finding(
+        code="doctor.precision_overflow",
+        severity=finding.severity,
+        where=finding.where,
+        what=f"{finding.what} in {precision}; the same rows have finite losses in float32",
+        why=_RANGE if precision == "fp16" else "bf16 has 8 bits for a number's digits",
+        fix="Set training.precision: fp32" + (", or bf16" if precision == "fp16" else ""),
+        evidence={**finding.evidence, "precision": precision},
+    )
+
+
+_RANGE = "fp16 ends at 65,504; bf16 and fp32 at 3e38"

@@ -18,6 +18,7 @@ RAISE = 10.0
 """What a rate is multiplied with under which nothing moves, after a range test. Its sign is an update of less than a
 tenth of the usual one (`trainwright.doctor.losses`), so the raised rate is the usual one at most."""
 _TOO_FAST = ("doctor.non_finite", "doctor.loss_exploding", "doctor.rate_too_high")
+_WIDER = {"fp16": "bf16", "bf16": "fp32"}
 _FEW = 0.1  # of the rows looked at: where more are broken, the weights are the likelier cause (assumption)
 
 
@@ -38,7 +39,7 @@ class Policy:
     """What may be repaired: ``auto`` repairs, ``suggest`` says what it would do, ``off`` does neither.
 
     At most ``rate_changes`` changes of the learning rate, ``skipped_rows`` rows left out, ``clips`` clip norms set,
-    ``batch_halvings`` halvings of the rows of a pass.
+    ``batch_halvings`` halvings of the rows of a pass, ``precision_changes`` changes of the number format.
     ``repeat`` are the first repairs of the training, of an earlier one.
     """
 
@@ -47,6 +48,7 @@ class Policy:
     skipped_rows: int = 20  # assumption: few enough to be looked at one by one
     clips: int = 1
     batch_halvings: int = 6  # assumption: 64 times less for a pass; where that is too much, the network is the cause
+    precision_changes: int = 2  # from fp16 by way of bf16 to fp32
     repeat: tuple[Planned, ...] = ()
 
 
@@ -87,6 +89,8 @@ def _for(finding: Finding, policy: Policy, done: Sequence[Remedy], *, learned: b
         remedy = Remedy(symptom=code, action="skip_rows", values={"rows": rows}, back=bool(evidence.get("spoiled")))
         if _allowed(remedy, policy, done):
             return remedy
+    if code == "doctor.precision_overflow" and (wider := _WIDER.get(str(evidence.get("precision")))):
+        return Remedy(symptom=code, action="precision", values={"precision": wider}, back=True)
     if code == "doctor.out_of_memory":
         return _smaller_batches(finding)
     if code in _TOO_FAST:
@@ -127,9 +131,13 @@ def _allowed(remedy: Remedy, policy: Policy, done: Sequence[Remedy]) -> bool:
     same = [d for d in done if d.action == remedy.action]
     if remedy.action == "learning_rate":
         return len(same) < policy.rate_changes
-    limit = {"clip_norm": policy.clips, "halve_batch": policy.batch_halvings}.get(remedy.action)
-    if limit is not None:
-        return len(same) < limit
+    limits = {
+        "clip_norm": policy.clips,
+        "halve_batch": policy.batch_halvings,
+        "precision": policy.precision_changes,
+    }
+    if remedy.action in limits:
+        return len(same) < limits[remedy.action]
     return sum(_count(d) for d in [*same, remedy]) <= policy.skipped_rows
 
 
@@ -153,6 +161,8 @@ def suggestion(remedy: Remedy, *, rate: float | None, path: str) -> Finding:
         change = f"training.clip_norm: {remedy.values['norm']:.4g}"
     elif remedy.action == "halve_batch":
         change = accumulated(*(int(str(remedy.values[name])) for name in ("batch_size", "step_rows")))
+    elif remedy.action == "precision":
+        change = f"training.precision: {remedy.values['precision']}"
     elif remedy.action == "skip_rows":
         change = f"leave rows {remedy.values['rows']} (positions in the training part) out of the data"
     else:
@@ -183,6 +193,8 @@ def words(remedy: Remedy) -> str:
         return f"{back}multiplying the learning rate by {_factor(remedy):g}"
     if remedy.action == "clip_norm":
         return f"{back}scaling gradients down to a length of {remedy.values['norm']:.4g}"
+    if remedy.action == "precision":
+        return f"{back}computing in {remedy.values['precision']}"
     if remedy.action == "halve_batch":
         return f"taking steps of {remedy.values['step_rows']} rows in passes of {remedy.values['batch_size']}"
     return f"{back}leaving {_count(remedy)} broken rows out"

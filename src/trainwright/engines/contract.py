@@ -214,12 +214,14 @@ class Suspicion:
     """Who is to blame for a step that was not finite.
 
     ``rows`` are positions in the job's training table whose own loss or input is not finite or extreme, among the
-    ``examined`` ones. ``spoiled``: the network itself holds values that are not finite.
+    ``examined`` ones. ``spoiled``: the network itself holds values that are not finite. ``only_rounded``: training
+    computes in half precision, and in float32 these rows have finite losses.
     """
 
     rows: tuple[int, ...]
     examined: int
     spoiled: bool
+    only_rounded: bool = False
 
 
 @runtime_checkable
@@ -237,7 +239,7 @@ class ModelFacts:
 
     ``num_parameters`` are trained numbers (coefficients; leaves and thresholds of trees). ``importance`` maps feature
     names to a non-negative share that sums to one, or is empty where the model has none. ``batch_size`` are the rows
-    of a step, ``pass_rows`` those of one forward pass of it.
+    of a step, ``pass_rows`` those of one forward pass of it, ``precision`` what matrix products are computed in.
     """
 
     num_parameters: int
@@ -246,6 +248,7 @@ class ModelFacts:
     learning_rate: float | None
     batch_size: int | None
     pass_rows: int | None = None
+    precision: str = ""
     importance: Mapping[str, float] = field(default_factory=dict)
     importance_kind: str = ""
 

@@ -316,11 +316,14 @@ class _Loop:
         step, stage = progress.rounds, self.stage
         finding = non_finite(values, predictions_finite=predictions_finite, step=step, stage=stage)
         if finding is None:
-            return Treated(progress=progress)
+            treated = None if self.repairing is None else self.repairing.overflown(values, progress)
+            self.tell(() if treated is None else treated.findings, progress.rounds)
+            return treated or Treated(progress=progress)
         treated = None if self.repairing is None else self.repairing.broken(finding, progress)
         if treated is None or treated.progress is progress:
-            said = [] if treated is None else list(treated.findings)
-            raise TrainingFailed(finding.sentence(), findings=[finding, *said])
+            said = () if treated is None else treated.findings
+            cause = finding if treated is None else treated.cause or finding
+            raise TrainingFailed(cause.sentence(), findings=[cause, *said])
         self.tell(treated.findings, progress.rounds)
         return treated
 

@@ -29,11 +29,15 @@ _OFTEN = 20  # units after each of which the doctor looks; later at every twenti
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Treated:
-    """What came of a look: the position training goes on from, whether it went ``back``, and what there is to say."""
+    """What came of a look: the position training goes on from, whether it went ``back``, and what there is to say.
+
+    ``cause`` is the finding that was looked into, with what was found about it.
+    """
 
     progress: Progress
     back: bool = False
     findings: tuple[Finding, ...] = ()
+    cause: Finding | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,11 +76,26 @@ class Repairing:
         filled = replace(last, after={**last.after, "learning_rate": rate})
         return replace(progress, repairs=(*progress.repairs[:-1], filled))
 
-    def broken(self, finding: Finding, progress: Progress) -> Treated | None:
-        """What can be done about a value that is not finite; None: nothing."""
+    def broken(self, finding: Finding, progress: Progress) -> Treated:
+        """What is done about a value that is not finite; nothing where the progress stays what it was."""
         if (again := self._repeated(progress)) is not None:
             return self._made(again, finding, progress)
-        return self.treat([self._with_suspects(finding)], progress)
+        cause = self._with_suspects(finding)
+        return replace(self.treat([cause], progress) or Treated(progress=progress), cause=cause)
+
+    def overflown(self, values: Mapping[str, float], progress: Progress) -> Treated | None:
+        """After a unit of finite losses: what is done about a loss scale that has collapsed; None: it has not."""
+        finding = capacity.scale_collapsed(
+            values, precision=self.session.facts().precision, step=progress.rounds, stage=self.stage
+        )
+        if finding is None:
+            return None
+        if (again := self._repeated(progress)) is not None:
+            return self._made(again, finding, progress)
+        treated = self.treat([finding], progress)
+        if treated is None or treated.progress is progress:
+            return Treated(progress=progress, findings=(finding, *(() if treated is None else treated.findings)))
+        return treated
 
     def full(self, error: OutOfMemory, progress: Progress) -> Treated:
         """What can be done about a step that did not fit.
@@ -117,7 +136,7 @@ class Repairing:
         if remedy is not None and (not remedy.back or learned or self.anew is not None):
             finding = next(f for f in findings if f.code == remedy.symptom)
             return self._made(remedy, finding, progress)
-        every = ("learning_rate", "clip_norm", "skip_rows", "halve_batch")
+        every = ("learning_rate", "clip_norm", "skip_rows", "halve_batch", "precision")
         advice = choose(findings, Policy(), able=every, learned=learned)
         if advice is None:
             return None
@@ -234,11 +253,14 @@ class Repairing:
             "examined": found.examined,
             "spoiled": found.spoiled,
         }
-        return replace(finding, evidence={**finding.evidence, **evidence})
+        seen = replace(finding, evidence={**finding.evidence, **evidence})
+        return capacity.overflown(seen, precision=self.session.facts().precision) if found.only_rounded else seen
 
     def _state(self, remedy: Remedy) -> dict[str, JsonValue]:
+        facts = self.session.facts()
+        if remedy.action == "precision":
+            return {"precision": facts.precision}
         if remedy.action == "halve_batch":
-            facts = self.session.facts()
             return {"batch_size": facts.pass_rows, "step_rows": facts.batch_size}
         return {"learning_rate": self._rate()} if remedy.action == "learning_rate" else {}
 

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +22,7 @@ from trainwright.engines.torch import automatic, saved, trying
 from trainwright.engines.torch.batches import Batch
 from trainwright.engines.torch.course import Course
 from trainwright.engines.torch.device import (
+    autocast_dtype,
     deterministic_algorithms,
     find_device,
     memory_errors,
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
 
 _NO_EFFECT = ("num_workers", "data_on", "statistics_every", "checkpoint_steps")
 """Choices of the recipe that change no bit of the result, so a training may go on with others."""
+
+_NAMES = {torch.float16: "fp16", torch.bfloat16: "bf16", None: "fp32"}
 
 
 class TorchSession:
@@ -120,7 +124,7 @@ class TorchSession:
     def predict(self, X: "Matrix", *, rounds: int | None = None) -> "Floats":
         """Predictions from the weights as they are (or their average)."""
         self._only_now(rounds)
-        with self._working(), private_randomness(self._device), memory_errors(self._device):
+        with self._working(), private_randomness(self._device), memory_errors(self._device, predicting=True):
             return self._evaluator.predict(X, self._averaged())
 
     def save(self, folder: Path) -> None:
@@ -190,6 +194,7 @@ class TorchSession:
             optimizer=self._recipe.optimizer.name,
             learning_rate=None if self._course.lr is None else self._course.lr * self._course.repaired,
             batch_size=None if self._feed.grid is None else self._feed.grid.step_rows,
+            precision=_NAMES[self._stepper.amp],
             pass_rows=None if self._feed.grid is None else self._feed.grid.batch_size,
         )
 
@@ -210,13 +215,16 @@ class TorchSession:
             self._feed.divide(*(int(str(size)) for size in sizes))
         else:
             self._course.change(repair)
+            self._set_precision()
 
     def suspects(self) -> Suspicion:
         """See `trainwright.engines.contract.Suspects`."""
         epoch, steps = self._latest
         with self._working(), private_randomness(self._device), memory_errors(self._device):
             named = self._feed.named(epoch, steps)
-            return suspicion(self._network, self._parts.judged, named, self._network.state_dict())
+            found = suspicion(self._network, self._parts.judged, named, self._network.state_dict())
+            rounded = self._stepper.amp is not None and not found.rows and not found.spoiled
+            return replace(found, only_rounded=rounded)
 
     def break_at(self, rounds: int, step: int) -> None:
         """See `trainwright.engines.contract.Halves`."""
@@ -307,6 +315,8 @@ class TorchSession:
         self._epoch_seconds += seconds
         if self._step == self._steps and math.isfinite(self._epoch_seconds):
             values["epoch_seconds"] = self._epoch_seconds
+        if self._stepper.scaler is not None:
+            values["loss_scale"] = self._stepper.scaler.get_scale()
         values |= self._usage.read()
         return values, self._parts.layers.read(), tally.each()
 
@@ -411,8 +421,9 @@ class TorchSession:
             self._feed.divide(int(size), document.get("step_rows"))
         if not 0 <= epoch <= self._job.plan.rounds or (step and not 0 <= step < self._steps):
             raise ValueError(f"position {epoch}, {step}")
-        saved.take_up(self._parts, document, weights, tensors, folder)
         self._course.take_up(document)
+        self._set_precision()
+        saved.take_up(self._parts, document, weights, tensors, folder)
         self._feed.order.take_up([int(row) for row in document.get("skipped", [])])
         self._epoch, self._step, self._epoch_seconds = epoch, step, math.nan
 
@@ -427,6 +438,11 @@ class TorchSession:
         }
 
     # small things
+
+    def _set_precision(self) -> None:
+        amp = autocast_dtype(self._course.precision, self._device, self._problem.inputs.kind)
+        if amp is not self._stepper.amp:
+            self._stepper.set_precision(amp)
 
     def _averaged(self) -> Mapping[str, Tensor] | None:
         """Weights to predict with where the predictor holds others."""

@@ -82,11 +82,16 @@ class Stepper:
         team: Team | None = None,
     ) -> None:
         self._forward, self._losses, self._optimizers = forward, losses, optimizers
-        self._device, self._amp = device, amp
+        self._device = device
         self._team = team or Team()
         self._on_host = device.type == "cpu"
         self.average = average
-        self.scaler = torch.amp.GradScaler(device.type) if amp is torch.float16 else None
+        self.set_precision(amp)
+
+    def set_precision(self, amp: torch.dtype | None) -> None:
+        """Compute in this type from the next step on; None: float32. Gradients in float16 have a scaler, a new one."""
+        self.amp = amp
+        self.scaler = torch.amp.GradScaler(self._device.type) if amp is torch.float16 else None
 
     def step(self, batches: Sequence[Batch], tally: Tally, *, rate: float, clip_norm: float | None, done: int) -> bool:
         """One step; ``done`` steps came before it. False when the host knows that it was left out.
@@ -131,10 +136,10 @@ class Stepper:
 
     def loss(self, batch: Batch, count: "Tensor | float") -> Tensor:
         """The part of a step's mean loss that one batch contributes."""
-        if self._amp is None:
+        if self.amp is None:
             scores = self._forward(batch.x)
         else:
-            with torch.autocast(self._device.type, dtype=self._amp):
+            with torch.autocast(self._device.type, dtype=self.amp):
                 scores = self._forward(batch.x)
         losses = self._losses(scores, batch.y)
         return (losses.sum() if batch.weight is None else losses @ batch.weight) / count
@@ -152,13 +157,21 @@ class Stepper:
         tally.loss = tally.loss + value * count
         tally.losses.append(value)
         if not (math.isfinite(value) and math.isfinite(length)):
-            tally.loss = tally.loss + math.nan  # a non-finite gradient of a finite loss is told the same way
             tally.skipped = tally.skipped + 1
+            if self.scaler is not None:
+                self.scaler.update()
+                if math.isfinite(value):  # the scale was too high, and is half of it now
+                    return True
+            tally.loss = tally.loss + math.nan  # a non-finite gradient of a finite loss is told the same way
             return False
         tally.norm = tally.norm + length
         if clip_norm is not None and length > clip_norm:
             torch._foreach_mul_(grads, clip_norm / (length + 1e-6))  # 1e-6: as torch's clip_grad_norm_ has it
-        self._optimizers.step()
+        if self.scaler is None:
+            self._optimizers.step()
+        else:
+            self._optimizers.step_scaled(self.scaler)
+            self.scaler.update()
         return True
 
     def _take_on_device(

@@ -409,3 +409,15 @@ def test_what_leaves_fp16_is_only_said_where_nothing_may_be_repaired(tmp_path: P
 def test_a_format_that_may_not_be_changed_leaves_the_training_broken(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match=r"Set training\.precision: fp32, or bf16"):
         half(LOUD.name, tmp_path).train(Policy(precision_changes=0))
+
+
+def test_overfitting_is_answered_with_what_to_write_into_the_spec(tmp_path: Path) -> None:
+    patient = Patient("40 rows, large model: digits", tmp_path)
+    fitted = patient.train()
+    assert "doctor.overfitting" in {finding.code for finding in fitted.findings}
+    (said,) = [f for f in fitted.findings if f.code == "doctor.repair_suggested"]
+    assert said.evidence["symptom"] == "doctor.overfitting"
+    assert "training.optimizer.weight_decay" in said.fix
+    assert fitted.repairs == ()
+    quiet = Patient("40 rows, large model: digits", tmp_path / "off").train(Policy(mode="off"))
+    assert not [f for f in quiet.findings if f.code == "doctor.repair_suggested"]

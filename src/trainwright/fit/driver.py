@@ -29,7 +29,7 @@ from trainwright.fit.chart import Chart
 from trainwright.fit.judge import Judge
 from trainwright.fit.progress import Applied, Progress, progress_from, with_outcome
 from trainwright.fit.recorder import Recorder
-from trainwright.fit.repairing import Repairing, Treated
+from trainwright.fit.repairing import Repairing, Treated, advised
 from trainwright.fit.saving import Saver
 from trainwright.fit.stop import StopRequest
 from trainwright.fit.tail import Tail
@@ -181,7 +181,10 @@ def _selected(loop: "_Loop", progress: Progress, chart: Chart | None, checkpoint
     finished = Finished(stage=loop.stage, reason=progress.reason, facts=facts)
     if chart is not None:
         treated = {one.symptom for one in progress.repairs}
-        loop.tell([f for f in chart.verdict(finished) if f.code not in treated], progress.rounds)
+        verdict = [f for f in chart.verdict(finished) if f.code not in treated]
+        loop.tell(verdict, progress.rounds)
+        if rules.repairs is not None and rules.repairs.mode != "off":
+            loop.tell(advised(verdict, loop.job, progress, selects=choose), progress.rounds)
     recorder.emit(progress.rounds, finished)
     return Fitted(
         session=session,

@@ -14,7 +14,7 @@ from trainwright.core.errors import SpecError
 from trainwright.core.events import Repaired
 from trainwright.core.findings import Finding
 from trainwright.core.jsonable import JsonValue
-from trainwright.doctor import capacity, layers, losses
+from trainwright.doctor import advice, capacity, layers, losses
 from trainwright.doctor.history import Growing
 from trainwright.doctor.remedies import Policy, Remedy, choose, repaired, suggestion
 from trainwright.engines.contract import Halves, Job, OutOfMemory, Repair, Session, Suspects
@@ -267,3 +267,24 @@ class Repairing:
     def _rate(self) -> float | None:
         rate = self.session.facts().learning_rate
         return None if rate is None else float(rate)
+
+
+def advised(verdict: Sequence[Finding], job: Job, progress: Progress, *, selects: bool) -> list[Finding]:
+    """After a training: what to write into the spec against what no repair is for. ``selects``: the best round is what
+    is delivered, so that an earlier end would change nothing."""
+    plan = job.plan
+    recipe = plan.options.get("recipe")
+    optimizer = recipe.get("optimizer") if isinstance(recipe, Mapping) else None
+    decay = optimizer.get("weight_decay", 0.0) if isinstance(optimizer, Mapping) else None
+    best = None if selects or progress.best_rounds >= progress.rounds else progress.best_rounds
+    found = (
+        advice.against_overfitting(
+            finding,
+            params=plan.params,
+            weight_decay=float(decay) if isinstance(decay, int | float) else None,
+            unit=plan.unit,
+            best=best,
+        )
+        for finding in verdict
+    )
+    return [finding for finding in found if finding is not None]

@@ -185,7 +185,7 @@ def memory_errors(device: torch.device, *, predicting: bool = False) -> Iterator
             raise
         if predicting:
             raise ResourceMissing(
-                f"{device} ran out of memory in predicting, which takes blocks of rows by the size of the network. Use a "
+                f"{device} ran out of memory in predicting, whose blocks of rows go by the size of the network. Use a "
                 "smaller network, or a device with more memory"
             ) from error
         raise ResourceMissing(

@@ -283,7 +283,7 @@ def _large_recurrent(session: Any) -> None:
 
 def _slow(session: Any) -> None:
     session._decide()
-    source, plain = session._source, session._source.batches
+    source, plain = session._feed.source, session._feed.source.batches
 
     def slowly(*given: Any, **named: Any) -> Iterator[Any]:
         for batch in plain(*given, **named):

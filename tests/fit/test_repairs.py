@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.clinic.cases import Case, job_of, sick
 from trainwright.core.clock import SystemClock
-from trainwright.core.errors import Stopped, TrainingFailed
+from trainwright.core.errors import ResourceMissing, Stopped, TrainingFailed
 from trainwright.core.events import Event, Found, Repaired, Saved
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.metrics import loss_metric
@@ -31,9 +32,52 @@ def _storm(session: Any) -> None:
     plain = session._rate
 
     def rate() -> float:
-        return float(plain() * (1000 if session._epoch == 3 and session._repaired == 1 else 1))
+        return float(plain() * (1000 if session._epoch == 3 and session._course.repaired == 1 else 1))
 
     session._rate = rate
+
+
+def room_for(most: int, *, at: int = 0) -> Callable[[Any], None]:
+    """Memory for passes over so many rows, from the pass ``at`` on."""
+
+    def tamper(session: Any) -> None:
+        import torch
+
+        network, plain, passes = session._network, session._network.forward, count()
+
+        def forward(x: Any) -> Any:
+            if network.training and next(passes) >= at and len(x) > most:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            return plain(x)
+
+        network.forward = forward
+
+    return tamper
+
+
+SMALL = Case(name="room for 10 rows", data="wine", rounds=3, tamper=room_for(10))
+SMALLER_LATER = Case(name="room for 20 rows from the sixth pass on", data="wine", rounds=3, tamper=room_for(20, at=5))
+ROOMY = Case(name="room for all", data="wine", rounds=3)
+MEMORY = (SMALL, SMALLER_LATER, ROOMY)
+
+
+def louder(by: float) -> Callable[[Any], None]:
+    """Activations in the middle that are so many times as large as they were, and outputs as they were."""
+
+    def tamper(session: Any) -> None:
+        from torch import nn
+
+        layers = [m for m in session._network.modules() if isinstance(m, nn.Linear)]
+        first, last = layers[0], layers[-1]
+        first.register_forward_hook(lambda _module, _given, made: made * by)
+        last.register_forward_pre_hook(lambda _module, given: (given[0] / by,))
+
+    return tamper
+
+
+_FP16: dict[str, Any] = {"batch_size": 32, "optimizer": {"lr": 0.02}, "precision": "fp16", "statistics_every": 0}
+LOUD = Case(name="fp16 overflow", data="wine", family="own", rounds=4, recipe=_FP16, tamper=louder(1e6))
+HALF = (LOUD,)
 
 
 LATE = Case(name="a storm in epoch four", data="wine", rounds=6, tamper=_storm)
@@ -43,7 +87,7 @@ class Patient:
     """A case of the clinic in a folder of its own."""
 
     def __init__(self, name: str, folder: Path, **changes: int) -> None:
-        known = {case.name: case for case in [*sick(), LATE]}
+        known = {case.name: case for case in [*sick(), LATE, *MEMORY, *HALF]}
         self.case: Case = replace(known[name], **changes)  # type: ignore[arg-type]
         self.folder, self.events, self.stop = folder, list[Event](), StopRequest()
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,14 +164,17 @@ def test_a_training_that_breaks_later_goes_back_to_its_best_round_and_halves_the
     assert max(losses.values[3:]) < losses.values[2]
 
 
+def planned(fitted: Fitted) -> tuple[Planned, ...]:
+    return tuple(
+        Planned(symptom=r.symptom, action=r.action, values=r.values, rounds=r.rounds, step=r.step, back=r.back)
+        for r in fitted.repairs
+    )
+
+
 def test_repairs_of_an_earlier_training_are_made_again_bit_for_bit(tmp_path: Path) -> None:
     one, two = Patient(HOT, tmp_path / "one", rounds=6), Patient(HOT, tmp_path / "two", rounds=6)
     first = one.train()
-    plan = tuple(
-        Planned(symptom=r.symptom, action=r.action, values=r.values, rounds=r.rounds, step=r.step, back=r.back)
-        for r in first.repairs
-    )
-    second = two.train(Policy(mode="off", repeat=plan))
+    second = two.train(Policy(mode="off", repeat=planned(first)))
     assert [(r.rounds, r.values) for r in second.repairs] == [(r.rounds, r.values) for r in first.repairs]
     assert one.weights(first, "model") == two.weights(second, "model")
 
@@ -193,3 +240,184 @@ def test_limits_end_a_training_that_nothing_helps(tmp_path: Path) -> None:
         patient.train(Policy(skipped_rows=0, rate_changes=1))
     assert len(patient.bodies(Repaired)) == 1
     assert failed.value.findings[0].code == "doctor.non_finite"
+
+
+def test_a_batch_that_does_not_fit_is_halved_until_it_does_and_the_step_stays_the_same(tmp_path: Path) -> None:
+    patient, roomy = Patient(SMALL.name, tmp_path / "small"), Patient(ROOMY.name, tmp_path / "roomy")
+    fitted, whole = patient.train(), roomy.train()
+    assert [(r.values, r.rounds, r.step, r.back) for r in fitted.repairs] == [
+        ({"batch_size": 16, "step_rows": 32}, 0, 0, False),
+        ({"batch_size": 8, "step_rows": 32}, 0, 0, False),
+    ]
+    assert [r.helped for r in fitted.repairs] == [False, True]
+    assert [(r.before, r.after["batch_size"]) for r in fitted.repairs] == [
+        ({"batch_size": 32, "step_rows": 32}, 16),
+        ({"batch_size": 16, "step_rows": 32}, 8),
+    ]
+    for made in fitted.repairs:
+        assert made.proof["rows"] == 8  # two passes over 4 rows: what fits
+        assert made.proof["equivalent"] is True
+        assert float(str(made.proof["difference"])) <= float(str(made.proof["tolerance"])) < 1e-4
+    told = [body.finding for body in patient.bodies(Found) if body.finding.code == "doctor.out_of_memory"]  # type: ignore[attr-defined]
+    assert [finding.severity.value for finding in told] == ["warning"]
+    assert fitted.progress.units == whole.progress.units == 3
+    assert fitted.session.facts().batch_size == whole.session.facts().batch_size == 32
+    assert fitted.progress.best_value == pytest.approx(whole.progress.best_value, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", [SMALL.name, SMALLER_LATER.name])
+def test_halved_batches_are_repeated_bit_for_bit_where_there_is_room(tmp_path: Path, name: str) -> None:
+    one, two = Patient(name, tmp_path / "one"), Patient(ROOMY.name, tmp_path / "two")
+    first = one.train()
+    second = two.train(Policy(mode="off", repeat=planned(first)))
+    assert first.repairs
+    assert planned(second) == planned(first)
+    assert two.weights(second, "model") == one.weights(first, "model")
+    assert two.weights(second, "again") != Patient(ROOMY.name, tmp_path / "three").weights(
+        Patient(ROOMY.name, tmp_path / "three").train(), "model"
+    )
+
+
+@pytest.mark.parametrize("when", ["repair", "end"])
+def test_a_training_with_halved_batches_that_is_stopped_goes_on_with_them(tmp_path: Path, when: str) -> None:
+    whole, cut = (Patient(SMALLER_LATER.name, tmp_path / name) for name in ("whole", "cut"))
+    fitted = whole.train()
+    (made,) = fitted.repairs
+    assert (made.rounds, made.step) == (1, 1)  # 124 rows make 4 steps an epoch
+
+    def stop(event: Event) -> None:
+        if isinstance(event.body, Saved) and event.body.reason == when:
+            cut.stop.signal_number = 15
+
+    if when == "repair":
+        with pytest.raises(Stopped):
+            cut.train(listener=stop)
+        cut.stop.signal_number = None
+    else:
+        cut.train()
+    cut.case = replace(cut.case, tamper=None)  # room for all: what was halved stays halved
+    resumed = cut.train(past=[event.to_json() for event in cut.events])
+    assert resumed.repairs == fitted.repairs
+    assert cut.weights(resumed, "model") == whole.weights(fitted, "model")
+
+
+def test_memory_without_room_for_one_row_is_the_end_after_the_halvings_that_are_allowed(tmp_path: Path) -> None:
+    patient = Patient(SMALL.name, tmp_path)
+    patient.case = replace(patient.case, tamper=room_for(0))
+    with pytest.raises(ResourceMissing, match=r"in a pass over 1 rows .*smaller network") as failed:
+        patient.train()
+    assert (failed.value.exit_code, len(patient.bodies(Repaired))) == (8, 5)
+    assert failed.value.findings[0].code == "doctor.out_of_memory"
+    limited = Patient(SMALL.name, tmp_path / "limited")
+    with pytest.raises(ResourceMissing, match=r"training\.batch_size: 8 and training\.accumulate: 4"):
+        limited.train(Policy(batch_halvings=1))
+
+
+@pytest.mark.parametrize(
+    ("mode", "codes"), [("suggest", ["out_of_memory", "repair_suggested"]), ("off", ["out_of_memory"])]
+)
+def test_without_repairs_memory_that_is_full_is_the_end_and_says_what_to_write(
+    tmp_path: Path, mode: Any, codes: list[str]
+) -> None:
+    with pytest.raises(ResourceMissing, match=r"training\.batch_size: 16 and training\.accumulate: 2") as failed:
+        Patient(SMALL.name, tmp_path).train(Policy(mode=mode))
+    assert [finding.code for finding in failed.value.findings] == [f"doctor.{code}" for code in codes]
+    if mode == "suggest":
+        assert failed.value.findings[1].fix == "Write training.batch_size: 16 and training.accumulate: 2"
+
+
+def steep(session: Any) -> None:
+    """First weights so small, and a factor after them so large, that only the gradient leaves fp16."""
+    import torch
+    from torch import nn
+
+    first, second, last = (m for m in session._network.modules() if isinstance(m, nn.Linear))
+    with torch.no_grad():
+        for layer, by in ((first, 1e-6), (second, 0.1), (last, 3.0)):
+            layer.weight.mul_(by)
+        first.bias.zero_()
+    first.register_forward_hook(lambda _module, _given, made: made * 1e7)
+
+
+STEEP = replace(
+    LOUD, name="fp16 gradients overflow", tamper=steep, recipe={**_FP16, "batch_size": 8, "checkpoint_steps": 1}
+)
+
+
+def half(name: str, folder: Path) -> Patient:
+    patient = Patient(LOUD.name, folder)
+    patient.case = LOUD if name == LOUD.name else STEEP
+    return patient
+
+
+@pytest.mark.parametrize(("name", "at"), [(LOUD.name, (0, 1)), (STEEP.name, (1, 1))])
+def test_values_beyond_fp16_are_computed_in_bf16_and_that_is_repeated(
+    tmp_path: Path, name: str, at: tuple[int, int]
+) -> None:
+    patient = half(name, tmp_path / "one")
+    fitted = patient.train()
+    made = fitted.repairs[0]
+    assert (made.symptom, made.action, made.values) == (
+        "doctor.precision_overflow",
+        "precision",
+        {"precision": "bf16"},
+    )
+    assert (made.rounds, made.step, made.back) == (*at, True)
+    assert (made.before, made.after["precision"]) == ({"precision": "fp16"}, "bf16")
+    assert made.helped
+    assert fitted.session.facts().precision == "bf16"
+    assert fitted.progress.rounds == patient.case.rounds
+    told = [body.finding for body in patient.bodies(Found) if body.finding.code == "doctor.precision_overflow"]  # type: ignore[attr-defined]
+    assert len(told) == 1
+    assert told[0].fix.endswith("computing in bf16")
+    again = half(name, tmp_path / "two")
+    second = again.train(Policy(mode="off", repeat=planned(fitted)))
+    assert planned(second) == planned(fitted)
+    assert again.weights(second, "model") == patient.weights(fitted, "model")
+
+
+def test_a_training_in_another_format_that_is_stopped_goes_on_in_it(tmp_path: Path) -> None:
+    whole, cut = half(LOUD.name, tmp_path / "whole"), half(LOUD.name, tmp_path / "cut")
+    fitted = whole.train()
+
+    def stop(event: Event) -> None:
+        if isinstance(event.body, Saved) and event.body.reason == "repair":
+            cut.stop.signal_number = 15
+
+    with pytest.raises(Stopped):
+        cut.train(listener=stop)
+    cut.stop.signal_number = None
+    resumed = cut.train(past=[event.to_json() for event in cut.events])
+    assert resumed.repairs == fitted.repairs
+    assert cut.weights(resumed, "model") == whole.weights(fitted, "model")
+
+
+@pytest.mark.parametrize("mode", ["suggest", "off"])
+def test_what_leaves_fp16_is_only_said_where_nothing_may_be_repaired(tmp_path: Path, mode: Any) -> None:
+    patient = half(STEEP.name, tmp_path / "steep")
+    with pytest.raises(TrainingFailed):  # once a step is taken, its weights leave fp16 too
+        patient.train(Policy(mode=mode))
+    found = {body.finding.code: body.finding for body in patient.bodies(Found)}  # type: ignore[attr-defined]
+    assert found["doctor.precision_overflow"].severity.value == "warning"
+    with pytest.raises(TrainingFailed, match="in fp16; the same rows have finite losses in float32") as failed:
+        half(LOUD.name, tmp_path / "loud").train(Policy(mode=mode))
+    assert failed.value.findings[0].code == "doctor.precision_overflow"
+    suggested = [finding.fix for finding in failed.value.findings if finding.code == "doctor.repair_suggested"]
+    assert suggested == ["Write training.precision: bf16"] * (mode == "suggest")
+
+
+def test_a_format_that_may_not_be_changed_leaves_the_training_broken(tmp_path: Path) -> None:
+    with pytest.raises(TrainingFailed, match=r"Set training\.precision: fp32, or bf16"):
+        half(LOUD.name, tmp_path).train(Policy(precision_changes=0))
+
+
+def test_overfitting_is_answered_with_what_to_write_into_the_spec(tmp_path: Path) -> None:
+    patient = Patient("40 rows, large model: digits", tmp_path)
+    fitted = patient.train()
+    assert "doctor.overfitting" in {finding.code for finding in fitted.findings}
+    (said,) = [f for f in fitted.findings if f.code == "doctor.repair_suggested"]
+    assert said.evidence["symptom"] == "doctor.overfitting"
+    assert "training.optimizer.weight_decay" in said.fix
+    assert fitted.repairs == ()
+    quiet = Patient("40 rows, large model: digits", tmp_path / "off").train(Policy(mode="off"))
+    assert not [f for f in quiet.findings if f.code == "doctor.repair_suggested"]

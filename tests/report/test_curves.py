@@ -1,6 +1,6 @@
 """Learning curves out of a log, and what is said about them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.report.folder import edit
@@ -69,6 +69,8 @@ def test_what_was_repaired_is_said_with_what_it_changed(copied: Callable[[str], 
         },
         {"symptom": "s", "what": "a row", "action": "skip_rows", "values": {"rows": [7]}, "rounds": 2, "helped": True},
         {"symptom": "s", "what": "a jump", "action": "clip_norm", "values": {"norm": 2.5}, "rounds": 3, "helped": True},
+        smaller_passes(proof={"equivalent": True, "difference": 4e-8, "noise": True}),
+        smaller_passes(proof={"equivalent": False, "difference": 0.2, "batch_norms": 2}),
     ]
     edit(run / "run.json", lambda record: record.update(repairs=made))
     said = observations.repairs(gather(run))
@@ -76,6 +78,13 @@ def test_what_was_repaired_is_said_with_what_it_changed(copied: Callable[[str], 
     assert "it was not enough" in said
     assert "1 training row left out (positions 7)" in said
     assert "2.500 at most" in said
+    assert "steps of 32 rows were taken in passes of 16, with the same gradient (at most " in said
+    assert "not the same training: 2 batch norms saw fewer rows" in said
+
+
+def smaller_passes(proof: Mapping[str, object]) -> dict[str, object]:
+    values = {"batch_size": 16, "step_rows": 32}
+    return {"symptom": "s", "what": "full", "action": "halve_batch", "values": values, "rounds": 1, "proof": proof}
 
 
 def test_a_test_score_outside_the_validation_interval_is_said(copied: Callable[[str], Path]) -> None:

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue
+from trainwright.doctor.capacity import accumulated, halved
 
 Mode: TypeAlias = Literal["auto", "suggest", "off"]
 
@@ -17,6 +18,7 @@ RAISE = 10.0
 """What a rate is multiplied with under which nothing moves, after a range test. Its sign is an update of less than a
 tenth of the usual one (`trainwright.doctor.losses`), so the raised rate is the usual one at most."""
 _TOO_FAST = ("doctor.non_finite", "doctor.loss_exploding", "doctor.rate_too_high")
+_WIDER = {"fp16": "bf16", "bf16": "fp32"}
 _FEW = 0.1  # of the rows looked at: where more are broken, the weights are the likelier cause (assumption)
 
 
@@ -36,7 +38,8 @@ class Planned:
 class Policy:
     """What may be repaired: ``auto`` repairs, ``suggest`` says what it would do, ``off`` does neither.
 
-    At most ``rate_changes`` changes of the learning rate, ``skipped_rows`` rows left out, ``clips`` clip norms set.
+    At most ``rate_changes`` changes of the learning rate, ``skipped_rows`` rows left out, ``clips`` clip norms set,
+    ``batch_halvings`` halvings of the rows of a pass, ``precision_changes`` changes of the number format.
     ``repeat`` are the first repairs of the training, of an earlier one.
     """
 
@@ -44,6 +47,8 @@ class Policy:
     rate_changes: int = 4  # assumption: three lower a rate a thousandfold, one is in hand
     skipped_rows: int = 20  # assumption: few enough to be looked at one by one
     clips: int = 1
+    batch_halvings: int = 6  # assumption: 64 times less for a pass; where that is too much, the network is the cause
+    precision_changes: int = 2  # from fp16 by way of bf16 to fp32
     repeat: tuple[Planned, ...] = ()
 
 
@@ -84,6 +89,10 @@ def _for(finding: Finding, policy: Policy, done: Sequence[Remedy], *, learned: b
         remedy = Remedy(symptom=code, action="skip_rows", values={"rows": rows}, back=bool(evidence.get("spoiled")))
         if _allowed(remedy, policy, done):
             return remedy
+    if code == "doctor.precision_overflow" and (wider := _WIDER.get(str(evidence.get("precision")))):
+        return Remedy(symptom=code, action="precision", values={"precision": wider}, back=True)
+    if code == "doctor.out_of_memory":
+        return _smaller_batches(finding)
     if code in _TOO_FAST:
         values: Mapping[str, JsonValue] = {"factor": EASE} if learned else _rate(LOWER, done)
         return Remedy(symptom=code, action="learning_rate", values=values, back=True)
@@ -94,6 +103,15 @@ def _for(finding: Finding, policy: Policy, done: Sequence[Remedy], *, learned: b
     if code == "doctor.exploding_gradients" and isinstance(usual, int | float) and usual > 0:
         return Remedy(symptom=code, action="clip_norm", values={"norm": float(usual)})
     return None
+
+
+def _smaller_batches(finding: Finding) -> Remedy | None:
+    """Passes of half the rows, and steps of as many rows as before."""
+    now, step, least = (int(str(finding.evidence[name])) for name in ("batch_rows", "step_rows", "least_rows"))
+    half = halved(now, least)
+    if half >= now:
+        return None
+    return Remedy(symptom=finding.code, action="halve_batch", values={"batch_size": half, "step_rows": step})
 
 
 def _rate(factor: float, done: Sequence[Remedy]) -> Mapping[str, JsonValue]:
@@ -113,8 +131,13 @@ def _allowed(remedy: Remedy, policy: Policy, done: Sequence[Remedy]) -> bool:
     same = [d for d in done if d.action == remedy.action]
     if remedy.action == "learning_rate":
         return len(same) < policy.rate_changes
-    if remedy.action == "clip_norm":
-        return len(same) < policy.clips
+    limits = {
+        "clip_norm": policy.clips,
+        "halve_batch": policy.batch_halvings,
+        "precision": policy.precision_changes,
+    }
+    if remedy.action in limits:
+        return len(same) < limits[remedy.action]
     return sum(_count(d) for d in [*same, remedy]) <= policy.skipped_rows
 
 
@@ -136,6 +159,10 @@ def suggestion(remedy: Remedy, *, rate: float | None, path: str) -> Finding:
         change = f"{path}: {rate * _factor(remedy):g}"
     elif remedy.action == "clip_norm":
         change = f"training.clip_norm: {remedy.values['norm']:.4g}"
+    elif remedy.action == "halve_batch":
+        change = accumulated(*(int(str(remedy.values[name])) for name in ("batch_size", "step_rows")))
+    elif remedy.action == "precision":
+        change = f"training.precision: {remedy.values['precision']}"
     elif remedy.action == "skip_rows":
         change = f"leave rows {remedy.values['rows']} (positions in the training part) out of the data"
     else:
@@ -166,4 +193,8 @@ def words(remedy: Remedy) -> str:
         return f"{back}multiplying the learning rate by {_factor(remedy):g}"
     if remedy.action == "clip_norm":
         return f"{back}scaling gradients down to a length of {remedy.values['norm']:.4g}"
+    if remedy.action == "precision":
+        return f"{back}computing in {remedy.values['precision']}"
+    if remedy.action == "halve_batch":
+        return f"taking steps of {remedy.values['step_rows']} rows in passes of {remedy.values['batch_size']}"
     return f"{back}leaving {_count(remedy)} broken rows out"

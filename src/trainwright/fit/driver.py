@@ -24,12 +24,12 @@ from trainwright.core.metrics import Metric
 from trainwright.core.usage import ProcessUsage
 from trainwright.doctor.remedies import Policy
 from trainwright.doctor.symptoms import Waits, non_finite, starved
-from trainwright.engines.contract import Job, Session, Unit, findings_of
+from trainwright.engines.contract import Halves, Job, OutOfMemory, Session, Unit, findings_of
 from trainwright.fit.chart import Chart
 from trainwright.fit.judge import Judge
 from trainwright.fit.progress import Applied, Progress, progress_from, with_outcome
 from trainwright.fit.recorder import Recorder
-from trainwright.fit.repairing import Repairing, Treated
+from trainwright.fit.repairing import Repairing, Treated, advised
 from trainwright.fit.saving import Saver
 from trainwright.fit.stop import StopRequest
 from trainwright.fit.tail import Tail
@@ -138,7 +138,11 @@ def fit(
             checkpoints=checkpoints,
             since=chart.since,
             anew=anew,
+            stage=stage,
         )
+        if isinstance(session, Halves):
+            for planned in rules.repairs.repeat:
+                session.break_at(planned.rounds, planned.step)
     loop = _Loop(
         session=session,
         job=job,
@@ -177,7 +181,10 @@ def _selected(loop: "_Loop", progress: Progress, chart: Chart | None, checkpoint
     finished = Finished(stage=loop.stage, reason=progress.reason, facts=facts)
     if chart is not None:
         treated = {one.symptom for one in progress.repairs}
-        loop.tell([f for f in chart.verdict(finished) if f.code not in treated], progress.rounds)
+        verdict = [f for f in chart.verdict(finished) if f.code not in treated]
+        loop.tell(verdict, progress.rounds)
+        if rules.repairs is not None and rules.repairs.mode != "off":
+            loop.tell(advised(verdict, loop.job, progress, selects=choose), progress.rounds)
     recorder.emit(progress.rounds, finished)
     return Fitted(
         session=session,
@@ -218,8 +225,16 @@ class _Loop:
         return progress
 
     def _until_repair(self, progress: Progress) -> Progress:
-        """Turn until a reason to stop is found, or a repair went back: other units follow then."""
-        for unit in self.session.units():
+        """Turn until a reason to stop is found, or a repair changed what units follow."""
+        progress = self._prepared(progress)
+        units = self.session.units()
+        while True:
+            try:
+                unit = next(units, None)
+            except OutOfMemory as error:
+                return self._smaller(error, progress)
+            if unit is None:
+                return replace(progress, reason="rounds")
             self.recorder.emit(unit.rounds, _trained(unit, self.job.plan.unit, self._usage_of(unit)))
             self.saver.look()
             self._listen(unit)
@@ -230,13 +245,29 @@ class _Loop:
             if back:
                 self._saved_after_repair(progress)
                 return progress
+            progress = self._prepared(progress)
             if self.resumable and (progress.reason or self._due()):
                 self._save("last", progress.reason or "interval", progress)
             if progress.reason == "signal":
                 self.stop.raise_if_requested()
             if progress.reason:
                 return progress
-        return replace(progress, reason="rounds")
+
+    def _prepared(self, progress: Progress) -> Progress:
+        """With what an earlier training changed before its next unit."""
+        while self.repairing is not None and (again := self.repairing.due(progress)) is not None:
+            self.tell(again.findings, progress.rounds)
+            progress = again.progress
+        return progress
+
+    def _smaller(self, error: OutOfMemory, progress: Progress) -> Progress:
+        """In smaller batches from here on; written at once, so that a kill finds them."""
+        if self.repairing is None:
+            raise error
+        treated = self.repairing.full(error, progress)
+        self.tell(treated.findings, progress.rounds)
+        self._saved_after_repair(treated.progress)
+        return treated.progress
 
     def _saved_after_repair(self, progress: Progress) -> None:
         """Written at once: a kill must find the best round and the last one of the same course."""
@@ -288,11 +319,14 @@ class _Loop:
         step, stage = progress.rounds, self.stage
         finding = non_finite(values, predictions_finite=predictions_finite, step=step, stage=stage)
         if finding is None:
-            return Treated(progress=progress)
+            treated = None if self.repairing is None else self.repairing.overflown(values, progress)
+            self.tell(() if treated is None else treated.findings, progress.rounds)
+            return treated or Treated(progress=progress)
         treated = None if self.repairing is None else self.repairing.broken(finding, progress)
         if treated is None or treated.progress is progress:
-            said = [] if treated is None else list(treated.findings)
-            raise TrainingFailed(finding.sentence(), findings=[finding, *said])
+            said = () if treated is None else treated.findings
+            cause = finding if treated is None else treated.cause or finding
+            raise TrainingFailed(cause.sentence(), findings=[cause, *said])
         self.tell(treated.findings, progress.rounds)
         return treated
 

@@ -13,7 +13,8 @@ class Applied:
     """A repair that was made.
 
     ``rounds`` and ``step`` are the position at which the symptom was seen; ``before`` and ``after`` what was changed,
-    ``after`` with the position training went on from. ``helped`` is None until the training has ended.
+    ``after`` with the position training went on from. ``proof`` is what was measured of a change that is to leave the
+    result as it is. ``helped`` is None until the training has ended.
     """
 
     symptom: str
@@ -26,6 +27,7 @@ class Applied:
     evidence: Mapping[str, JsonValue] = field(default_factory=dict)
     before: Mapping[str, JsonValue] = field(default_factory=dict)
     after: Mapping[str, JsonValue] = field(default_factory=dict)
+    proof: Mapping[str, JsonValue] = field(default_factory=dict)
     helped: bool | None = None
 
     @property

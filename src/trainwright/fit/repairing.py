@@ -6,7 +6,7 @@ a training that is repeated repairs itself in the same way at the same steps.
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from trainwright.core import registry
@@ -14,10 +14,10 @@ from trainwright.core.errors import SpecError
 from trainwright.core.events import Repaired
 from trainwright.core.findings import Finding
 from trainwright.core.jsonable import JsonValue
-from trainwright.doctor import layers, losses
+from trainwright.doctor import advice, capacity, layers, losses
 from trainwright.doctor.history import Growing
 from trainwright.doctor.remedies import Policy, Remedy, choose, repaired, suggestion
-from trainwright.engines.contract import Job, Repair, Session, Suspects
+from trainwright.engines.contract import Halves, Job, OutOfMemory, Repair, Session, Suspects
 from trainwright.fit.judge import Judge
 from trainwright.fit.progress import Applied, Progress, progress_from
 from trainwright.fit.recorder import Recorder
@@ -29,11 +29,15 @@ _OFTEN = 20  # units after each of which the doctor looks; later at every twenti
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Treated:
-    """What came of a look: the position training goes on from, whether it went ``back``, and what there is to say."""
+    """What came of a look: the position training goes on from, whether it went ``back``, and what there is to say.
+
+    ``cause`` is the finding that was looked into, with what was found about it.
+    """
 
     progress: Progress
     back: bool = False
     findings: tuple[Finding, ...] = ()
+    cause: Finding | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +53,7 @@ class Repairing:
     checkpoints: Path
     since: Growing  # what happened since the last repair
     anew: Callable[[Job], Session] | None
+    stage: str = "fit"
 
     def look(self, progress: Progress) -> Treated | None:
         """After an evaluation: what there is to treat, if anything is."""
@@ -71,17 +76,59 @@ class Repairing:
         filled = replace(last, after={**last.after, "learning_rate": rate})
         return replace(progress, repairs=(*progress.repairs[:-1], filled))
 
-    def broken(self, finding: Finding, progress: Progress) -> Treated | None:
-        """What can be done about a value that is not finite; None: nothing."""
+    def broken(self, finding: Finding, progress: Progress) -> Treated:
+        """What is done about a value that is not finite; nothing where the progress stays what it was."""
         if (again := self._repeated(progress)) is not None:
             return self._made(again, finding, progress)
-        return self.treat([self._with_suspects(finding)], progress)
+        cause = self._with_suspects(finding)
+        return replace(self.treat([cause], progress) or Treated(progress=progress), cause=cause)
+
+    def overflown(self, values: Mapping[str, float], progress: Progress) -> Treated | None:
+        """After a unit of finite losses: what is done about a loss scale that has collapsed; None: it has not."""
+        finding = capacity.scale_collapsed(
+            values, precision=self.session.facts().precision, step=progress.rounds, stage=self.stage
+        )
+        if finding is None:
+            return None
+        if (again := self._repeated(progress)) is not None:
+            return self._made(again, finding, progress)
+        treated = self.treat([finding], progress)
+        if treated is None or treated.progress is progress:
+            return Treated(progress=progress, findings=(finding, *(() if treated is None else treated.findings)))
+        return treated
+
+    def full(self, error: OutOfMemory, progress: Progress) -> Treated:
+        """What can be done about a step that did not fit.
+
+        Raises:
+            OutOfMemory: nothing; with what is to be written into the spec.
+        """
+        finding = capacity.out_of_memory(
+            device=error.device,
+            batch_rows=error.batch_rows,
+            step_rows=error.step_rows,
+            least_rows=error.least_rows,
+            step=progress.rounds,
+            stage=self.stage,
+        )
+        treated = self.treat([finding], progress)
+        if treated is None or treated.progress is progress:
+            said = () if treated is None else treated.findings
+            raise OutOfMemory(
+                f"{error.message}. {finding.fix}",
+                device=error.device,
+                batch_rows=error.batch_rows,
+                step_rows=error.step_rows,
+                least_rows=error.least_rows,
+                findings=[finding, *said],
+            ) from error
+        return treated
 
     def treat(self, findings: Sequence[Finding], progress: Progress) -> Treated | None:
         """The remedy for findings, made where the policy says so, else said."""
         if not findings or self.policy.mode == "off":
             return None
-        able = registry.load("engines", self.job.plan.engine).CAPABILITIES.repairs
+        able = self._able()
         done = [one.remedy for one in progress.repairs]
         auto = self.policy.mode == "auto"
         learned = self._good(progress)
@@ -89,7 +136,7 @@ class Repairing:
         if remedy is not None and (not remedy.back or learned or self.anew is not None):
             finding = next(f for f in findings if f.code == remedy.symptom)
             return self._made(remedy, finding, progress)
-        every = ("learning_rate", "clip_norm", "skip_rows")
+        every = ("learning_rate", "clip_norm", "skip_rows", "halve_batch", "precision")
         advice = choose(findings, Policy(), able=every, learned=learned)
         if advice is None:
             return None
@@ -97,6 +144,16 @@ class Repairing:
         path = "training.optimizer.lr" if inside else "architecture.architecture_spec.learning_rate"
         said = suggestion(advice, rate=self._rate(), path=path)
         return Treated(progress=progress, findings=(said,))
+
+    def due(self, progress: Progress) -> Treated | None:
+        """Before a unit: what an earlier training had to do before it could take its next step, if it did anything."""
+        again = self._repeated(progress)
+        return None if again is None or again.action != "halve_batch" else self._made(again, None, progress)
+
+    def _able(self) -> tuple[str, ...]:
+        """The actions of the engine that this session can do: several processes cannot leave a step by themselves."""
+        able: tuple[str, ...] = registry.load("engines", self.job.plan.engine).CAPABILITIES.repairs
+        return able if isinstance(self.session, Halves) else tuple(one for one in able if one != "halve_batch")
 
     def _repeated(self, progress: Progress) -> Remedy | None:
         """What an earlier training did at this position."""
@@ -114,6 +171,7 @@ class Repairing:
         for one in progress.repairs[len(goes_on.repairs) :]:
             self._apply(one.action, one.values)
         self._apply(remedy.action, values)
+        proof, doubts = self._proved(remedy, goes_on)
         after = {**self._state(remedy), "rounds": goes_on.rounds, "step": goes_on.step}
         made = Applied(
             symptom=remedy.symptom,
@@ -126,12 +184,31 @@ class Repairing:
             evidence={} if finding is None else dict(finding.evidence),
             before=before,
             after=after,
+            proof=proof,
         )
         told = Repaired(symptom=made.symptom, action=made.action, before={**before, **values}, after=after)
         self.recorder.emit(progress.rounds, told)
         self.since.forget()
-        found = () if finding is None else (repaired(finding, remedy),)
+        found = (*(() if finding is None else (repaired(finding, remedy),)), *doubts)
         return Treated(progress=replace(goes_on, repairs=(*progress.repairs, made)), back=remedy.back, findings=found)
+
+    def _proved(self, remedy: Remedy, at: Progress) -> tuple[Mapping[str, JsonValue], tuple[Finding, ...]]:
+        """That the next step stays the same but for rounding, as measured; or the finding that it does not."""
+        if remedy.action != "halve_batch" or not isinstance(self.session, Halves):
+            return {}, ()
+        found = self.session.compare_batches()
+        proof: dict[str, JsonValue] = {**asdict(found), "equivalent": found.holds}
+        if found.holds:
+            return proof, ()
+        told = capacity.not_equivalent(
+            rows=found.rows,
+            difference=found.difference,
+            tolerance=found.tolerance,
+            batch_norms=found.batch_norms,
+            step=at.rounds,
+            stage=self.stage,
+        )
+        return proof, (told,)
 
     def _apply(self, action: str, values: Mapping[str, JsonValue]) -> None:
         try:
@@ -176,11 +253,38 @@ class Repairing:
             "examined": found.examined,
             "spoiled": found.spoiled,
         }
-        return replace(finding, evidence={**finding.evidence, **evidence})
+        seen = replace(finding, evidence={**finding.evidence, **evidence})
+        return capacity.overflown(seen, precision=self.session.facts().precision) if found.only_rounded else seen
 
     def _state(self, remedy: Remedy) -> dict[str, JsonValue]:
+        facts = self.session.facts()
+        if remedy.action == "precision":
+            return {"precision": facts.precision}
+        if remedy.action == "halve_batch":
+            return {"batch_size": facts.pass_rows, "step_rows": facts.batch_size}
         return {"learning_rate": self._rate()} if remedy.action == "learning_rate" else {}
 
     def _rate(self) -> float | None:
         rate = self.session.facts().learning_rate
         return None if rate is None else float(rate)
+
+
+def advised(verdict: Sequence[Finding], job: Job, progress: Progress, *, selects: bool) -> list[Finding]:
+    """After a training: what to write into the spec against what no repair is for. ``selects``: the best round is what
+    is delivered, so that an earlier end would change nothing."""
+    plan = job.plan
+    recipe = plan.options.get("recipe")
+    optimizer = recipe.get("optimizer") if isinstance(recipe, Mapping) else None
+    decay = optimizer.get("weight_decay", 0.0) if isinstance(optimizer, Mapping) else None
+    best = None if selects or progress.best_rounds >= progress.rounds else progress.best_rounds
+    found = (
+        advice.against_overfitting(
+            finding,
+            params=plan.params,
+            weight_decay=float(decay) if isinstance(decay, int | float) else None,
+            unit=plan.unit,
+            best=best,
+        )
+        for finding in verdict
+    )
+    return [finding for finding in found if finding is not None]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from trainwright.core.clock import SystemClock
 from trainwright.core.errors import TrainwrightError
+from trainwright.engines.contract import OutOfMemory
 from trainwright.fit.driver import fit
 from trainwright.fit.handover import STAGE, Order, folder_of, read_order, stop_file, write_outcome
 from trainwright.fit.recorder import Recorder
@@ -62,7 +63,9 @@ def work(run: Path) -> int:
             follow(session, team)
             session.close()
         else:
-            _lead(run, order, session, team)
+            error = _lead(run, order, session, team)
+            if isinstance(error, OutOfMemory):
+                return error.exit_code  # the others wait in the middle of a step: the launcher ends them
     except TrainwrightError as error:
         if team.rank:
             print(error.message, file=sys.stderr)
@@ -73,7 +76,7 @@ def work(run: Path) -> int:
     return 0
 
 
-def _lead(run: Path, order: Order, session: "TorchSession", team: "Team") -> None:
+def _lead(run: Path, order: Order, session: "TorchSession", team: "Team") -> TrainwrightError | None:
     """Drive the fit and say how it ended. A stop is an end like any other; what else goes wrong is raised."""
     from trainwright.engines.torch.distributed.leading import Led
 
@@ -94,11 +97,13 @@ def _lead(run: Path, order: Order, session: "TorchSession", team: "Team") -> Non
                 resume_from=read_checkpoint(folder.checkpoints, "last"),
                 past=log.lines(),
             ).findings
-            error = None
+            error: TrainwrightError | None = None
         except TrainwrightError as raised:
             found, error = tuple(led.findings()), raised
         write_outcome(run, found, error)
-    led.close()
+    if not isinstance(error, OutOfMemory):
+        led.close()
+    return error
 
 
 def end_with_parent() -> None:

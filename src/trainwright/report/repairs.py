@@ -40,14 +40,30 @@ def _recorded(made: Mapping[str, JsonValue], unit: str) -> Told:
 
 
 def _change(made: Mapping[str, JsonValue]) -> str:
-    values = mapping(made.get("values"))
+    values, action = mapping(made.get("values")), text(made.get("action"))
     rows = values.get("rows")
-    if text(made.get("action")) == "learning_rate":
-        rates = _rates(made)
-        return rates or f"the learning rate was multiplied by {values.get('factor')}"
+    if action == "learning_rate":
+        return _rates(made) or f"the learning rate was multiplied by {values.get('factor')}"
+    if action == "precision":
+        before = mapping(made.get("before")).get("precision")
+        return f"matrix products are computed in {values.get('precision')} in place of {before}"
+    if action == "halve_batch":
+        return _smaller_passes(values, mapping(made.get("proof")))
     if isinstance(rows, list):
         return f"{plural(len(rows), 'training row')} left out (positions {', '.join(str(row) for row in rows)})"
     return f"gradients were scaled down to {amount(finite(values.get('norm')))} at most"
+
+
+def _smaller_passes(values: Mapping[str, JsonValue], proof: Mapping[str, JsonValue]) -> str:
+    """Steps in smaller passes, and whether that is the same training."""
+    change = f"steps of {values.get('step_rows')} rows were taken in passes of {values.get('batch_size')}"
+    apart = finite(proof.get("difference"))
+    if proof.get("equivalent"):
+        noise = ", dropout draws other noise of the same kind" if proof.get("noise") else ""
+        return f"{change}, with the same gradient (at most {amount(apart)} apart, measured{noise})"
+    if norms := whole(proof.get("batch_norms")):
+        return f"{change}; not the same training: {plural(norms, 'batch norm')} saw fewer rows"
+    return f"{change}; not shown to be the same training"
 
 
 def _rates(made: Mapping[str, JsonValue]) -> str:

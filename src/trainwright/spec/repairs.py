@@ -18,7 +18,7 @@ class Repeat(Section):
     """A repair of an earlier training, made again at the same position."""
 
     symptom: str = Field(description="The finding that was treated.", examples=["doctor.loss_exploding"])
-    action: Literal["learning_rate", "clip_norm", "skip_rows"] = Field(
+    action: Literal["learning_rate", "clip_norm", "skip_rows", "halve_batch", "precision"] = Field(
         description="What is changed.", examples=["learning_rate"]
     )
     values: dict[str, object] = Field(description="The change.", examples=[{"factor": 0.1}])
@@ -36,6 +36,12 @@ class Repairs(Section):
     rate_changes: StrictInt = Field(4, ge=0, description="Changes of the learning rate at most.", examples=[4])
     skipped_rows: StrictInt = Field(20, ge=0, description="Broken rows left out at most.", examples=[20])
     clips: StrictInt = Field(1, ge=0, description="Clip norms set at most.", examples=[1])
+    batch_halvings: StrictInt = Field(
+        6, ge=0, description="Halvings of the rows of a pass at most, where memory is full.", examples=[6]
+    )
+    precision_changes: StrictInt = Field(
+        2, ge=0, description="Changes of the number format at most, where values leave it.", examples=[2]
+    )
     repeat: tuple[Repeat, ...] = Field(
         (), description="Repairs of an earlier training, written by resolved.yaml.", examples=[[]]
     )

@@ -356,6 +356,8 @@ def policy_of(repairs: Repairs) -> Policy:
         rate_changes=repairs.rate_changes,
         skipped_rows=repairs.skipped_rows,
         clips=repairs.clips,
+        batch_halvings=repairs.batch_halvings,
+        precision_changes=repairs.precision_changes,
         repeat=tuple(
             Planned(
                 symptom=one.symptom,

@@ -52,7 +52,7 @@ def test_order_is_a_function_of_seed_and_epoch():
     ("rows", "size", "accumulate"), [(1, 32, 1), (33, 32, 1), (65, 16, 4), (130, 16, 4), (200, 32, 3)]
 )
 def test_a_grid_holds_each_row_once_and_leaves_none_alone(rows, size, accumulate):
-    grid = Grid(rows, size, accumulate)
+    grid = Grid(rows, size, size * accumulate)
     spans = [span for step in range(grid.steps) for span in grid.batches(step)]
     assert [i for a, b in spans for i in range(a, b)] == list(range(rows))
     assert all(b - a > 1 for a, b in spans) or rows == 1

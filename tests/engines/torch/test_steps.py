@@ -133,7 +133,6 @@ def test_tokens_that_pad_count_nothing():
 @pytest.mark.parametrize(
     ("recipe", "said"),
     [
-        ({"precision": "fp16"}, "fp16 needs a CUDA device"),
         ({"loss": "focal"}, "loss focal does not fit a regression"),
         ({"label_smoothing": 0.1}, "label_smoothing has no effect"),
         ({"scheduler": {"name": "plateau"}, "val": False}, "plateau needs validation rows"),

@@ -40,24 +40,28 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """How an epoch of ``rows`` divides into steps of ``accumulate`` batches of ``batch_size`` rows."""
+    """How an epoch of ``rows`` divides into steps of ``step_rows`` rows, taken in batches of ``batch_size``.
+
+    The last batch of a step has what is left. A last one of one row joins the one before it, as batch norm knows no
+    spread of one; batches of one row stay what they are.
+    """
 
     rows: int
     batch_size: int
-    accumulate: int
+    step_rows: int
 
     @property
     def steps(self) -> int:
-        """Steps in an epoch. A last batch of one row joins the one before it: batch norm knows no spread of one."""
-        whole, rest = divmod(self.rows, self.batch_size * self.accumulate)
+        """Steps in an epoch; one row that is left over joins the last."""
+        whole, rest = divmod(self.rows, self.step_rows)
         return max(1, whole + (rest > 1))
 
     def batches(self, step: int) -> list[tuple[int, int]]:
         """First and last position (exclusive) in the epoch's order of each batch of a step."""
-        size = self.batch_size * self.accumulate
+        size = self.step_rows
         end = self.rows if step == self.steps - 1 else (step + 1) * size
         starts = list(range(step * size, end, self.batch_size))
-        if len(starts) > 1 and end - starts[-1] == 1:
+        if self.batch_size > 1 and len(starts) > 1 and end - starts[-1] == 1:
             starts.pop()
         return list(zip(starts, [*starts[1:], end], strict=True))
 

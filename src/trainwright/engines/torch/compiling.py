@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.core.findings import Finding, Severity
+from trainwright.engines.torch.full import is_full
 
 
 class Compiled:
@@ -25,9 +26,9 @@ class Compiled:
             return self._as_it_is(x)
         try:
             return self._compiled(x)
-        except torch.OutOfMemoryError:
-            raise
         except RuntimeError as error:  # torch's compilers derive their errors from it
+            if is_full(error):
+                raise
             scores = self._as_it_is(x)
             self._compiled = None
             self._say(_not_compiled(error))

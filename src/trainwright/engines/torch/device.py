@@ -8,6 +8,7 @@ import torch
 
 from trainwright.core.errors import ResourceMissing, SpecError, TrainingFailed
 from trainwright.core.findings import Finding, Severity
+from trainwright.engines.torch.full import is_full
 from trainwright.engines.torch.recipe import Precision
 
 
@@ -158,28 +159,35 @@ def autocast_dtype(precision: Precision, device: torch.device, kind: str) -> tor
     small networks, which gain nothing, and targets that need the digits.
 
     Raises:
-        SpecError: fp16 without CUDA, where gradients below 6e-8 would be lost and no scaler is kept.
+        SpecError: fp16 on MPS, where nothing was tried.
     """
     if precision == "auto":
         gpu = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
         return torch.bfloat16 if gpu and kind in ("image", "tokens", "language") else None
     if precision == "fp16":
-        if device.type != "cuda":
-            raise SpecError(f"training.precision: fp16 needs a CUDA device, this is {device.type}. Use bf16 or fp32.")
+        if device.type not in ("cuda", "cpu"):
+            raise SpecError(f"training.precision: fp16 needs CUDA or a CPU, this is {device.type}. Use bf16 or fp32.")
         return torch.float16
     return torch.bfloat16 if precision == "bf16" else None
 
 
 @contextmanager
-def memory_errors(device: torch.device) -> Iterator[None]:
-    """Say what to do when the device's memory is full.
+def memory_errors(device: torch.device, *, predicting: bool = False) -> Iterator[None]:
+    """Say what to do when the device's memory is full, in training or in predicting (which has its own blocks).
 
     Raises:
         ResourceMissing: it is.
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        if not is_full(error):
+            raise
+        if predicting:
+            raise ResourceMissing(
+                f"{device} ran out of memory in predicting, whose blocks of rows go by the size of the network. Use a "
+                "smaller network, or a device with more memory"
+            ) from error
         raise ResourceMissing(
             f"{device} ran out of memory. Lower training.batch_size and raise training.accumulate by the same factor "
             "(the result stays), or set training.activation_checkpointing: true"

@@ -123,5 +123,6 @@ def _plain(value: Any) -> dict[str, JsonValue]:
 OPTIMIZERS: tuple[str, ...] = get_args(OptimizerName)
 SCHEDULES: tuple[str, ...] = get_args(ScheduleName)
 LOSSES: tuple[str, ...] = get_args(LossName)
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 KEYS: frozenset[str] = frozenset(f.name for f in fields(Recipe))
 """The keys of the spec's ``training`` section that a recipe reads."""

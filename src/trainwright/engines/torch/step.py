@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from trainwright.engines.torch.batches import Batch
 from trainwright.engines.torch.distributed.team import Team
+from trainwright.engines.torch.full import step_too_large
 from trainwright.engines.torch.losses import RowLosses
 from trainwright.engines.torch.optimizers import Optimizers
 
@@ -39,6 +40,10 @@ class Tally:
         if skipped:
             values["skipped_steps"] = skipped
         return values
+
+    def pace(self, seconds: float) -> dict[str, float]:
+        """How fast the steps were, which took that long."""
+        return {"samples_per_second": self.rows / seconds, "step_seconds": seconds / self.steps}
 
     def each(self) -> tuple[float, ...]:
         """The loss of each step, to six digits; the device is asked once for all."""
@@ -77,26 +82,27 @@ class Stepper:
         team: Team | None = None,
     ) -> None:
         self._forward, self._losses, self._optimizers = forward, losses, optimizers
-        self._device, self._amp = device, amp
+        self._device = device
         self._team = team or Team()
         self._on_host = device.type == "cpu"
         self.average = average
-        self.scaler = torch.amp.GradScaler(device.type) if amp is torch.float16 else None
+        self.set_precision(amp)
+
+    def set_precision(self, amp: torch.dtype | None) -> None:
+        """Compute in this type from the next step on; None: float32. Gradients in float16 have a scaler, a new one."""
+        self.amp = amp
+        self.scaler = torch.amp.GradScaler(self._device.type) if amp is torch.float16 else None
 
     def step(self, batches: Sequence[Batch], tally: Tally, *, rate: float, clip_norm: float | None, done: int) -> bool:
-        """One step; ``done`` steps came before it. False when the host knows that it was left out."""
+        """One step; ``done`` steps came before it. False when the host knows that it was left out.
+
+        Raises:
+            StepTooLarge: the memory is full, and nothing but gradients and the network's buffers has changed.
+        """
         optimizers, strategy = self._optimizers, self._team.strategy
         optimizers.zero_grad()
-        count = self._team.total(sum((b.count for b in batches[1:]), start=batches[0].count))
-        loss: Tensor | None = None
-        for batch in batches:
-            with strategy.pass_of(last=batch is batches[-1]):
-                part = self.loss(batch, count)
-                scaled = strategy.scaled(part)
-                (scaled if self.scaler is None else self.scaler.scale(scaled)).backward()  # type: ignore[no-untyped-call]
-            loss = part.detach() if loss is None else loss + part.detach()
-        assert loss is not None
-        loss = self._team.summed(loss)
+        with step_too_large():
+            loss, count = self.accumulate(batches)
         if self.scaler is not None:
             optimizers.unscale(self.scaler)
         grads = [p.grad for p in optimizers.params if p.grad is not None]
@@ -114,12 +120,26 @@ class Stepper:
             self.average.see(done + 1)
         return taken
 
+    def accumulate(self, batches: Sequence[Batch]) -> "tuple[Tensor, Tensor | float]":
+        """The gradient of the step's mean loss, added to what is there; that loss, and the count it is divided by."""
+        strategy = self._team.strategy
+        count = self._team.total(sum((b.count for b in batches[1:]), start=batches[0].count))
+        loss: Tensor | None = None
+        for batch in batches:
+            with strategy.pass_of(last=batch is batches[-1]):
+                part = self.loss(batch, count)
+                scaled = strategy.scaled(part)
+                (scaled if self.scaler is None else self.scaler.scale(scaled)).backward()  # type: ignore[no-untyped-call]
+            loss = part.detach() if loss is None else loss + part.detach()
+        assert loss is not None
+        return self._team.summed(loss), count
+
     def loss(self, batch: Batch, count: "Tensor | float") -> Tensor:
         """The part of a step's mean loss that one batch contributes."""
-        if self._amp is None:
+        if self.amp is None:
             scores = self._forward(batch.x)
         else:
-            with torch.autocast(self._device.type, dtype=self._amp):
+            with torch.autocast(self._device.type, dtype=self.amp):
                 scores = self._forward(batch.x)
         losses = self._losses(scores, batch.y)
         return (losses.sum() if batch.weight is None else losses @ batch.weight) / count
@@ -137,13 +157,21 @@ class Stepper:
         tally.loss = tally.loss + value * count
         tally.losses.append(value)
         if not (math.isfinite(value) and math.isfinite(length)):
-            tally.loss = tally.loss + math.nan  # a non-finite gradient of a finite loss is told the same way
             tally.skipped = tally.skipped + 1
+            if self.scaler is not None:
+                self.scaler.update()
+                if math.isfinite(value):  # the scale was too high, and is half of it now
+                    return True
+            tally.loss = tally.loss + math.nan  # a non-finite gradient of a finite loss is told the same way
             return False
         tally.norm = tally.norm + length
         if clip_norm is not None and length > clip_norm:
             torch._foreach_mul_(grads, clip_norm / (length + 1e-6))  # 1e-6: as torch's clip_grad_norm_ has it
-        self._optimizers.step()
+        if self.scaler is None:
+            self._optimizers.step()
+        else:
+            self._optimizers.step_scaled(self.scaler)
+            self.scaler.update()
         return True
 
     def _take_on_device(

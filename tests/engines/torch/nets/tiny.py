@@ -36,12 +36,21 @@ class Tiny(nn.Module):
             nn.init.zeros_(self.head.weight)
             nn.init.constant_(self.head.bias, torch.tensor(params["prior"]).logit())
         self.register_buffer("mean", torch.zeros(columns))
+        self.gain = params.get("gain", 1.0)
+        if "quiet" in params:
+            nn.init.normal_(self.blocks[0][0].weight, std=params["quiet"])
+            nn.init.zeros_(self.blocks[0][0].bias)
+        self.most, self.full_from, self.passes = params.get("most", 0), params.get("full_from", 0), 0
 
     def fit_inputs(self, rows):
         if self.kind == "table":
             self.mean.copy_(rows.nanmean(0))
 
     def forward(self, x):
+        if self.most and self.training:  # memory that has room for so many rows, from the n-th pass on
+            self.passes += 1
+            if self.passes > self.full_from and len(x) > self.most:
+                raise torch.OutOfMemoryError("CUDA out of memory")
         if self.kind == "language":
             hidden = self.embedding(x)
             if self.fault == "looks ahead":
@@ -50,7 +59,7 @@ class Tiny(nn.Module):
         x = x.float().flatten(1) / 128 - 1 if self.kind == "image" else x.nan_to_num() - self.mean
         if self.fault == "nan":
             x = x.log()
-        hidden = self.dropout(self.norm(self.blocks[0](x)))
+        hidden = self.dropout(self.norm(self.blocks[0](x) * self.gain))
         if self.fault == "leak" or (self.fault == "leak in training" and self.training):
             hidden = hidden + hidden.mean(0)
         if self.fault == "detached":
@@ -68,7 +77,7 @@ class Tiny(nn.Module):
             raise torch.OutOfMemoryError("CUDA out of memory")
         if self.fault == "crash":
             raise ValueError("boom")
-        return self.head(hidden)
+        return self.head(hidden / self.gain if self.gain == 1e6 else hidden)
 
     def _all(self):
         return sum(p.sum() for p in self.parameters()) * 1e-9

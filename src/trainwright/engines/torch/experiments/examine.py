@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-import torch
-
 from trainwright.engines.contract import Experiment, Job
 from trainwright.engines.torch.device import (
     exact_products,
@@ -21,6 +19,7 @@ from trainwright.engines.torch.device import (
 )
 from trainwright.engines.torch.experiments import gradients, learning, rows, scores
 from trainwright.engines.torch.experiments.trial import Trial, failed, not_made, open_trial
+from trainwright.engines.torch.full import StepTooLarge, is_full
 
 _Make: TypeAlias = Callable[[Trial], Experiment]
 
@@ -84,9 +83,9 @@ def _alone(made: Experiment, earlier: Sequence[Experiment]) -> Experiment:
 def _attempt(name: str, make: _Make, trial: Trial) -> Experiment:
     try:
         return make(trial)
-    except torch.OutOfMemoryError:  # says nothing about the network
-        raise
-    except Exception as error:  # noqa: BLE001 - the network may be a user's own: anything may come
+    except Exception as error:
+        if is_full(error) or isinstance(error, StepTooLarge):  # says nothing about the network
+            raise
         said = " ".join(str(error).split())
         what, fix = _IN.get(name, _IN[scores.RUNS])
         return failed(name, f"{type(error).__name__}: {said}", what, fix, may_be_meant=False)

@@ -1,12 +1,13 @@
 """The report's section on the search: the ranking, what the budget bought, what to believe of the best value."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.report.facts import Facts
 from trainwright.report.markdown import Table, escape, table
-from trainwright.report.reading import finite, items, mapping, text
+from trainwright.report.reading import finite, items, mapping, numbers, text, whole
 from trainwright.report.trials import SearchFact, TrialFact
 from trainwright.report.words import amount, count, duration, metric_label, plural, short
 
@@ -165,12 +166,54 @@ def _seeds(found: SearchFact) -> str:
 
 
 def _luck(found: SearchFact) -> str:
-    luck = mapping(found.summary.get("optimism"))
+    luck = found.optimism
     seen, corrected = finite(luck.get("value")), finite(luck.get("corrected"))
     if seen is None or corrected is None:
         return ""
+    if luck.get("method") != "bootstrap":
+        how = _nested(luck) if luck.get("method") == "nested" else _repeated(luck)
+        spent = duration(finite(luck.get("seconds")))
+        return f"**Luck of the best**: {_expected(corrected, seen)}. {how}. This took {spent}"
     return (
-        f"**Luck of the best**: on rows that did not choose it, the best trial is expected at "
-        f"{amount(corrected)} instead of {amount(seen)} (bootstrap bias correction over the best "
+        f"**Luck of the best**: {_expected(corrected, seen)} (bootstrap bias correction over the best "
         f"{luck.get('trials')} trials, {luck.get('resamples')} resamples of {luck.get('rows')} validation rows)"
     )
+
+
+def _expected(corrected: float, seen: float) -> str:
+    return (
+        f"on rows that did not choose it, the best trial is expected at {amount(corrected)} instead of {amount(seen)}"
+    )
+
+
+def _nested(luck: Mapping[str, JsonValue]) -> str:
+    """How a nested estimate came about: inner best and outer score, fold by fold."""
+    counted = [d for d in map(mapping, items(luck.get("divisions"))) if mapping(d.get("scores"))]
+    trials = sorted({whole(d.get("trials")) or 0 for d in counted})
+    many = f"{trials[0]}" if len(trials) == 1 else f"{trials[0]} to {trials[-1]}"
+    folds = "; ".join(
+        f"{amount(finite(d.get('inner')))} and {amount(next(iter(numbers(d.get('scores')).values()), None))}"
+        for d in counted
+    )
+    return (
+        f"The whole search was done again in {len(counted)} of {luck.get('wanted')} outer folds of the training rows, "
+        f"{many} trials each: the value that chose its best trial, and that trial's score on the fold: {folds}. "
+        f"The first is too good by {amount(finite(luck.get('optimism')))} in the mean{_spread(luck)}"
+    )
+
+
+def _repeated(luck: Mapping[str, JsonValue]) -> str:
+    """How a repeated estimate came about: the best few on rows that had no part in choosing them."""
+    counted = [d for d in map(mapping, items(luck.get("divisions"))) if mapping(d.get("scores"))]
+    means = "; ".join(f"trial {n}: {amount(mean)}" for n, mean in numbers(luck.get("scores")).items())
+    return (
+        f"The best few were trained again on {len(counted)} of {luck.get('wanted')} fresh divisions of the training "
+        f"rows and scored on rows that neither trained them nor ended their training, in the mean {means}. "
+        f"The value is too good by {amount(finite(luck.get('optimism')))}{_spread(luck)}; "
+        "smaller training sets have a part in that"
+    )
+
+
+def _spread(luck: Mapping[str, JsonValue]) -> str:
+    deviation = finite(luck.get("deviation"))
+    return "" if deviation is None else f" (standard deviation over them: {amount(deviation)})"

@@ -1,7 +1,7 @@
 """The trials of a search as the folder tells them: ``search/summary.json`` and ``search/trials.jsonl``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainwright.core.jsonable import JsonValue
@@ -26,10 +26,11 @@ class TrialFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchFact:
-    """A search that ended: its summary, and its trials by number."""
+    """A search that ended: its summary, its trials by number, and the estimate of the luck of the best (or nothing)."""
 
     summary: Mapping[str, JsonValue]
     trials: tuple[TrialFact, ...]
+    optimism: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @property
     def number(self) -> int | None:
@@ -67,7 +68,12 @@ def read_search(run: Path) -> SearchFact | None:
         return None
     lines = json_lines(run / "search" / "trials.jsonl")
     trials = [_trial(line) for line in lines if whole(line.get("repeat")) == 0]
-    return SearchFact(summary=summary, trials=tuple(sorted(trials, key=lambda t: t.number)))
+    measured = mapping(optional_json(run / "search" / "optimism.json").get("measured"))
+    return SearchFact(
+        summary=summary,
+        trials=tuple(sorted(trials, key=lambda t: t.number)),
+        optimism=measured or mapping(summary.get("optimism")),
+    )
 
 
 def _trial(line: Mapping[str, JsonValue]) -> TrialFact:

@@ -73,6 +73,12 @@ def _judge_keys(loaded: "LoadedSpec") -> Iterator["Mistake"]:
     if wanted.folds is not None and spec.task == "language":
         what = "a language model is judged by validation text, not by folds"
         yield loaded.mistake(f"{_SECTION}.folds", what, "Remove it", code="no_effect")
+    if wanted.optimism == "bootstrap" and wanted.optimism_folds is not None:
+        what = "the bootstrap over validation rows has no folds"
+        yield loaded.mistake(f"{_SECTION}.optimism_folds", what, "Write optimism: nested", code="no_effect")
+    if wanted.optimism != "bootstrap" and spec.task == "language":
+        what = "a language model is judged by validation text, which is not divided into folds"
+        yield loaded.mistake(f"{_SECTION}.optimism", what, "Remove it", code="no_effect")
     if wanted.cheap_trials and (wanted.folds is not None or wanted.method == "grid"):
         what = "every point of a grid, and every trial that is judged by folds, sees all rows"
         yield loaded.mistake(f"{_SECTION}.cheap_trials", what, "Remove it", code="no_effect")

@@ -46,6 +46,8 @@ def shared_study(url: str, name: str, *, create: bool) -> Iterator[Any]:
         except KeyError as error:
             raise ResourceMissing(f"the database has no search of the name {name}: start the run first") from error
         except Exception as error:
+            # Drivers raise through SQLAlchemy, which is Optuna's own dependency and has no base class in common with
+            # Optuna's storage errors: what comes from neither goes on as it is.
             if type(error).__module__.partition(".")[0] != "sqlalchemy" and "Storage" not in type(error).__name__:
                 raise
             said = " ".join(str(error).split())[:300]
@@ -150,7 +152,9 @@ class Shared:
         except UpdateFinishedTrialError:
             return None  # this worker was silent for so long that another took the trial up
         except BaseException:
-            self._tell(trial, None)  # without a record: another worker takes it up
+            # Ctrl-C and SIGTERM too: told without a record, so that another worker takes it up at once and not only
+            # when this one's signs of life stop.
+            self._tell(trial, None)
             raise
 
     def _earlier(self, number: int) -> list[Any]:

@@ -4,9 +4,9 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from trainwright.core.metrics import Metric, compute
+from trainwright.core.metrics import Metric, monitor
 from trainwright.core.seeds import Seeds
 from trainwright.search.ledger import Record
 from trainwright.search.settings import Settings
@@ -111,13 +111,18 @@ def _noise(standings: Sequence[Standing]) -> float | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Optimism:
-    """How much of the best value is the luck of picking it: ``value`` as seen, ``corrected`` without it."""
+    """How much of the best value is the luck of picking it: ``value`` as seen, ``corrected`` without it.
+
+    ``optimism`` is their difference, positive where the value is too good.
+    """
 
     value: float
     corrected: float
+    optimism: float
     trials: int
     rows: int
     resamples: int
+    method: Literal["bootstrap"] = "bootstrap"
 
 
 def optimism(
@@ -140,11 +145,12 @@ def optimism(
         return None
     sign = -1.0 if metric.higher_is_better else 1.0
 
-    def value(number: int, rows: "np.ndarray") -> float:
-        return compute(metric, y[rows], predictions[number][rows], weight=None if weight is None else weight[rows])
+    def values(numbers: Iterable[int], rows: "np.ndarray") -> dict[int, float]:
+        prepared = monitor(metric, y[rows], None if weight is None else weight[rows])
+        return {number: prepared(predictions[number][rows]) for number in numbers}
 
     def in_order(numbers: Iterable[int], rows: "np.ndarray") -> list[int]:
-        costs = {number: sign * value(number, rows) for number in numbers}
+        costs = {number: sign * value for number, value in values(numbers, rows).items()}
         return sorted(costs, key=lambda n: (math.inf if math.isnan(costs[n]) else costs[n], n))
 
     generator = seeds.generator("optimism")
@@ -155,13 +161,16 @@ def optimism(
         drawn = generator.integers(0, len(y), len(y))
         left = np.setdiff1d(every, drawn)
         if len(left):
-            found.append(value(in_order(judged, drawn)[0], left))
+            picked = in_order(judged, drawn)[0]
+            found.append(values([picked], left)[picked])
     defined = [v for v in found if math.isfinite(v)]
     if len(defined) * 2 < _RESAMPLES:
         return None
+    best, corrected = values(judged[:1], every)[judged[0]], statistics.fmean(defined)
     return Optimism(
-        value=value(judged[0], every),
-        corrected=statistics.fmean(defined),
+        value=best,
+        corrected=corrected,
+        optimism=sign * (corrected - best),
         trials=len(judged),
         rows=len(y),
         resamples=len(defined),

@@ -335,6 +335,16 @@ class Search(Section):
     seeds: StrictInt = Field(
         3, ge=1, description="Seeds under which the best few are compared; 1: they are not.", examples=[3]
     )
+    optimism: Annotated[Literal["bootstrap", "repeated", "nested"], AnyCase] = Field(
+        "bootstrap",
+        description="How the luck of picking the best of many is estimated: from the trials' predictions; by training "
+        "the best few again on fresh divisions of the training rows; by doing the whole search again in each of "
+        "optimism_folds outer folds.",
+        examples=["nested"],
+    )
+    optimism_folds: StrictInt | None = Field(
+        None, ge=2, description="Outer folds of a nested or repeated estimate; 5 by default.", examples=[5]
+    )
     parallel: StrictInt = Field(
         1, ge=1, description="Processes that train trials at once; threads are divided among them.", examples=[2]
     )

@@ -1,7 +1,7 @@
 """What a search is made of, from the spec and the data: its settings, its rows, what trains its trials, its end."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from trainwright.core.code_files import is_code
@@ -24,10 +24,12 @@ from trainwright.stages.work import Work
 if TYPE_CHECKING:
     import numpy as np
 
-    from trainwright.data.dataset import Dataset
+    from trainwright.core.seeds import Seeds
+    from trainwright.data.dataset import Dataset, Part
     from trainwright.spec.models import Search as Wanted
 
 _JUDGED_ROWS = 5_000  # validation rows whose predictions are kept for the bootstrap: 20 kB a trial and class
+_OUTER_FOLDS = 5  # as in the mission's own example of cross-validation
 _CHEAP_FROM = 20  # trials from which cheap ones pay: two rungs of three promote at least two (assumption)
 
 
@@ -122,11 +124,13 @@ def bench_for(work: Work, dataset: "Dataset", plan: Plan) -> Bench:
     return bench_of(work, dataset, plan, settings_of(work, dataset, plan, wanted))
 
 
-def bench_of(work: Work, dataset: "Dataset", plan: Plan, settings: Settings) -> Bench:
-    """What trials of this process share."""
+def bench_of(
+    work: Work, dataset: "Dataset", plan: Plan, settings: Settings, *, splits: Sequence[Split] | None = None
+) -> Bench:
+    """What trials of this process share; ``splits`` are others than the search's own."""
     return Bench(
         dataset=dataset,
-        splits=_splits(work, dataset, settings),
+        splits=_splits(work, dataset, settings) if splits is None else splits,
         replan=lambda params: replanned(plan, work.loaded, dataset, params),
         settings=settings,
         workdir=work.folder.scratch / "search",
@@ -143,18 +147,7 @@ def _splits(work: Work, dataset: "Dataset", settings: Settings) -> list[Split]:
     """The rows that judge trials. The validation split has the seeds of the final fit, whose model it may become."""
     if not settings.folds:
         return [Split(name="val", train=dataset.train, val=dataset.val, seeds=work.seeds)]
-    from trainwright.data.folds import make_folds
-
-    spec = work.loaded.spec
-    strategy = spec.cross_validation.strategy if spec.cross_validation is not None else "auto"
-    pairs = make_folds(
-        dataset.train,
-        dataset.target,
-        folds=settings.folds,
-        strategy=strategy,
-        columns=spec.data.columns,
-        seeds=settings.seeds.child("folds"),
-    )
+    pairs = folds_of(work, dataset, dataset.train, settings.folds, settings.seeds.child("folds"))
     return [
         Split(
             name=f"fold-{number}",
@@ -166,23 +159,59 @@ def _splits(work: Work, dataset: "Dataset", settings: Settings) -> list[Split]:
     ]
 
 
-def deadline_of(work: Work, settings: Settings, ledger: Ledger) -> float | None:
-    """When the search must end: its own time (that of earlier sessions counts), and the run's, less the final fit's.
+def folds_of(
+    work: Work, dataset: "Dataset", part: "Part", folds: int, seeds: "Seeds"
+) -> "list[tuple[np.ndarray, np.ndarray]]":
+    """Positions ``(train, held out)`` in a part of the data, divided as the spec's cross-validation is.
+
+    Raises:
+        DataRefused: fewer rows, groups or times than folds need.
+    """
+    from trainwright.data.folds import make_folds
+
+    spec = work.loaded.spec
+    strategy = spec.cross_validation.strategy if spec.cross_validation is not None else "auto"
+    return make_folds(part, dataset.target, folds=folds, strategy=strategy, columns=spec.data.columns, seeds=seeds)
+
+
+def share_of_search(wanted: "Wanted") -> float:
+    """The part of the search's time that trials may take; the rest is for the estimate of their luck.
+
+    A nested one does the search once more a fold, so each has the same time; a repeated one has a quarter (assumption).
+    """
+    match wanted.optimism:
+        case "nested":
+            return 1 / (1 + outer_folds(wanted))
+        case "repeated":
+            return 0.75
+        case "bootstrap":
+            return 1.0
+
+
+def outer_folds(wanted: "Wanted") -> int:
+    """Outer folds of an estimate by held-out rows."""
+    return wanted.optimism_folds or _OUTER_FOLDS
+
+
+def deadline_of(work: Work, settings: Settings, *, spent_s: float, share: float = 1.0) -> float | None:
+    """When the search must end: its own time (``spent_s`` of it in earlier sessions), and the run's, less the final
+    fit's; of both only the ``share``.
 
     The final fit takes the winner's model as it is where trials are judged by validation rows in this process; else
     it trains once more, and as long as the longest trial so far is set aside (assumption before there is one: a tenth).
     """
     ends = []
+    now = work.clock.elapsed()
     if settings.seconds is not None:
-        ends.append(work.clock.elapsed() + settings.seconds - ledger.seconds)
+        ends.append(now + share * settings.seconds - spent_s)
     deadline = work.deadline_s
     if deadline is not None:
-        left = deadline - work.clock.elapsed()
+        left = deadline - now
         folds = work.loaded.spec.cross_validation.folds if work.loaded.spec.cross_validation is not None else 0
         trained = settings.folds or settings.parallel > 1
         fits = folds + (1 if trained or work.loaded.spec.training.distributed is not None else 0)
-        share = 0.1 * fits / (1 + 0.1 * fits) if fits else 0.0
-        ends.append(deadline - share * left)
+        final = 0.1 * fits / (1 + 0.1 * fits) if fits else 0.0
+        ends.append(now + share * (1 - final) * left)
     return min(ends) if ends else None
 
 

@@ -22,7 +22,16 @@ from trainwright.search.shared import Shared, shared_study
 from trainwright.search.standing import Optimism, Verdict, optimism, ranking
 from trainwright.search.trial import Kept, Outcome, features_key
 from trainwright.stages.prepare import prepare_training, write_resolved
-from trainwright.stages.search_setup import bench_of, deadline_of, judged_rows, request_for, settings_of, worker_of
+from trainwright.stages.search_optimism import measure_optimism, need_divisions
+from trainwright.stages.search_setup import (
+    bench_of,
+    deadline_of,
+    judged_rows,
+    request_for,
+    settings_of,
+    share_of_search,
+    worker_of,
+)
 from trainwright.stages.work import Work
 
 if TYPE_CHECKING:
@@ -59,7 +68,8 @@ def search(work: Work, dataset: "Dataset", plan: Plan, prepared: Prepared) -> Se
         with work.stage("search"):
             kept = _searched(work, dataset, plan, wanted, summary)
     found = read_json(summary)
-    work.record["search"] = {name: found[name] for name in _HEADLINE}
+    luck = measure_optimism(work, dataset, plan, wanted, int(str(found["number"])))
+    work.record["search"] = {name: found[name] for name in _HEADLINE} | ({} if luck is None else {"optimism": luck})
     best = replanned(plan, work.loaded, dataset, cast(Mapping[str, JsonValue], found["params"]))
     write_resolved(work, dataset, best)
     return Searched(plan=best, prepared=_prepared_for(work, dataset, best, prepared, kept), kept=kept)
@@ -81,13 +91,15 @@ def _searched(work: Work, dataset: "Dataset", plan: Plan, wanted: "Wanted", summ
     """Run the search and write what it came to; gives the winner's model where it is open."""
     settings = settings_of(work, dataset, plan, wanted)
     folder = summary.parent
+    need_divisions(work, dataset, wanted, settings)
     ledger = Ledger(folder / "trials.jsonl")
+    deadline_s = deadline_of(work, settings, spent_s=ledger.seconds, share=share_of_search(wanted))
     filing = _Filing(work, dataset, settings, folder)
     running = Search(
         settings=settings,
         ledger=ledger,
         worker=worker_of(work, dataset, plan, settings, ledger),
-        limits=Limits(clock=work.clock, deadline_s=deadline_of(work, settings, ledger)),
+        limits=Limits(clock=work.clock, deadline_s=deadline_s),
         told=filing.told,
         filed=filing.filed,
     )

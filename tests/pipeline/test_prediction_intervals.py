@@ -123,8 +123,19 @@ def test_few_validation_rows_are_said_and_refused(tmp_path: Path) -> None:
     assert len(trainwright.predict(run, table("regression", rows=5), interval=0.8).frame) == 5
 
 
-def test_out_of_fold_rows_stand_in_for_few_validation_rows(tmp_path: Path) -> None:
-    run = train(tmp_path, 100, cross_validation={"folds": 3})
+def test_out_of_fold_rows_stand_in_for_few_validation_rows_each_with_its_weight(tmp_path: Path) -> None:
+    frame = table("regression", rows=100)
+    frame["w"] = 1 + np.arange(100) / 100
+    split = {"val": 0.2, "test": 0.2, "strategy": "random"}
+    data = {"split": split, "columns": {"weight": "w"}}
+    run = train(tmp_path, 100, frame=frame, data=data, cross_validation={"folds": 3})
+    kept = json.loads((run / "data" / "prediction_intervals.json").read_text())
+    stored = pd.read_parquet(run / "predictions" / "oof.parquet")
+    stored = stored.assign(residual=stored.target - stored.prediction, w=frame.w.to_numpy()[stored.row])
+    stored = stored.sort_values("residual")
+    np.testing.assert_allclose(kept["residuals"], stored.residual)
+    np.testing.assert_allclose(kept["through"], stored.w.cumsum())
+    assert kept["largest"] == stored.w.max()
     noted = record(run)["prediction_intervals"]
     assert (noted["source"], noted["rows"], noted["possible"]) == ("oof", 60, True)
     assert "the errors on 60 out-of-fold rows" in (run / "report.md").read_text()

@@ -151,7 +151,9 @@ def test_a_search_with_everything_reaches_a_server_wandb_and_tensorboard(server:
     assert set(main["data"]) == {"train", "val", "test"}
     assert {"report.md", "resolved.yaml", "plots/learning_curves.png"} <= set(main["artifacts"])
     assert registered["registered"] == {"demo-model": ["1"]}
-    expected = pd.read_parquet(run / "predictions" / "test.parquet")["proba_yes"].head(20)
+    sample = pd.read_csv(run / "handoff" / "sample_predictions.csv", float_precision="round_trip")
+    stored = pd.read_parquet(run / "predictions" / "test.parquet").set_index("row")
+    expected = stored.loc[sample["row"], "proba_yes"]
     assert main["predicted"][0] == ["prediction", "proba_no", "proba_yes"]
     assert main["predicted"][1] == pytest.approx(expected.tolist(), abs=0)
     trials = {r["tags"]["trainwright.trial"]: r for r in there if r is not main}

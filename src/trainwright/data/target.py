@@ -86,7 +86,7 @@ def _infer_task(present: "pd.Series") -> tuple[str, str]:
 
     distinct = int(present.nunique())
     if present.dtype.kind not in "iuf":
-        return ("binary" if distinct == 2 else "multiclass"), f"text of {distinct} different values"
+        return ("binary" if distinct == 2 else "multiclass"), f"text of {distinct:,} different values"
     numbers = present.to_numpy(dtype="float64")
     if distinct == 2:
         return "binary", "numbers of two different values"
@@ -95,8 +95,8 @@ def _infer_task(present: "pd.Series") -> tuple[str, str]:
         return "regression", "numbers that are not all whole"
     dense = numbers.max() - numbers.min() + 1 == distinct
     if dense and distinct <= _MAX_INFERRED_CLASSES and len(numbers) >= _ROWS_PER_CLASS * distinct:
-        return "multiclass", f"whole numbers of {distinct} different values without a gap"
-    return "regression", f"whole numbers of {distinct} different values"
+        return "multiclass", f"whole numbers of {distinct:,} different values without a gap"
+    return "regression", f"whole numbers of {distinct:,} different values"
 
 
 def _task_inferred(name: str, task: str, why: str) -> Finding:

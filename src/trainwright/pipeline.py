@@ -13,7 +13,8 @@ from trainwright.engines.contract import Capabilities
 from trainwright.families._spelled import FAMILIES, SPELLINGS
 from trainwright.families.contract import Family
 from trainwright.fit.recorder import Listener
-from trainwright.run.files import write_text
+from trainwright.run.files import read_json, write_text
+from trainwright.run.folder import open_run, unfinished
 from trainwright.run.lock import locked
 from trainwright.run.result import RunResult, damaged_result, read_result
 from trainwright.stages import deliver, exporting, launch, prepare, searching, training
@@ -320,8 +321,9 @@ def report(run: str | Path) -> ReportResult:
     from trainwright.report.documents import write_documents
 
     folder = Path(run)
-    if read_result(folder).status != "done":
-        raise ArtifactRefused(f"{folder} is not finished. `trainwright resume {folder}` goes on with it.")
+    record = read_json(open_run(folder).record)
+    if record.get("status") != "done":
+        raise unfinished(folder, record)
     with locked(folder):
         findings = write_documents(folder)
     return ReportResult(

@@ -1,10 +1,12 @@
 """A headless Chromium on a pipe, as far as the tests of the pages need one."""
 
+import base64
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -68,14 +70,33 @@ class Browser:
 
     def open(self, file: Path, *, width: int, dark: bool = False) -> None:
         """Load a file at a width in pixels, and wait until it is loaded. Events of pages before are forgotten."""
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-        self.send("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
-        self.events = []
-        self.send("Page.navigate", url=file.as_uri())
+        self.visit(file.as_uri(), width=width)
         while not any(e["method"] == "Page.loadEventFired" for e in self.events):
             self.events.append(self._next())
+
+    def visit(self, address: str, *, width: int) -> None:
+        """Go to an address at a width in pixels, and do not wait. Events of pages before are forgotten."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        self.send("Emulation.setDeviceMetricsOverride", **size)
+        self.events = []
+        self.send("Page.navigate", url=address)
+
+    def until(self, expression: str, *, limit_s: float = 60.0) -> None:
+        """Wait until a JavaScript expression is true on a page that builds itself."""
+        ends = time.monotonic() + limit_s
+        while not self.value(expression):
+            assert time.monotonic() < ends, f"{expression} on:\n{self.text()}"
+            time.sleep(0.2)  # a page says nothing when it is done
+
+    def text(self) -> str:
+        """What is to be read on the page."""
+        return str(self.value("document.body ? document.body.innerText : ''"))
+
+    def picture(self) -> bytes:
+        """The page as it is seen, as PNG."""
+        return base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"])
 
     def value(self, expression: str) -> Any:
         """The value of a JavaScript expression on the page."""

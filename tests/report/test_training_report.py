@@ -325,3 +325,19 @@ def test_stages_stand_in_the_order_in_which_they_ran(copied: Callable[[str], Pat
     assert [row[0] for row in shown.rows] == [
         "reading the data", "checks of the model", "baselines", "training", "storing the model", "evaluation",
     ]  # fmt: skip
+
+
+def test_a_curve_that_has_settled_is_not_called_unfinished(copied: Callable[[str], Path]) -> None:
+    run = copied("binary")
+    edit(run / "run.json", lambda r: r["model"].update(rounds_best=20, rounds_run=20, rounds_limit=20))
+    falling = [1.0 - 0.04 * step for step in range(20)]
+    settled = [max(1.0 - 0.1 * step, 0.2 - 1e-5 * step) for step in range(20)]
+    for values, words in ((falling, "a higher rate or more rounds may go further"), (settled, "a steady path")):
+        points = [
+            {"event": "evaluated", "step": step, "time_s": 0.2, "metrics": {"val": {"log_loss": value}}, "best": True}
+            for step, value in enumerate(values, start=1)
+        ]
+        points.insert(0, {"event": "started", "step": 0, "time_s": 0.1, "stage": "fit", "facts": {}})
+        (run / "training_log.jsonl").write_text("".join(json.dumps(point) + "\n" for point in points))
+        edit(run / "run.json", lambda r: r["model"].update(watch="log_loss", learning_rate=0.1))
+        assert words in observations.learning_rate(gather(run))

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from trainwright.core.errors import ArtifactRefused, ResourceMissing
+from trainwright.core.jsonable import JsonValue
 from trainwright.run.files import read_json, recover_folder, whole_folder, write_json, write_text
+from trainwright.run.folder import open_run, unfinished
 
 
 def full_disk(_descriptor: int) -> None:
@@ -70,3 +72,20 @@ def test_a_json_file_that_cannot_be_read_is_refused(tmp_path: Path, content: byt
         path.write_bytes(content)
     with pytest.raises(ArtifactRefused, match=message):
         read_json(path)
+
+
+def test_a_place_without_a_run_says_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "a-1").mkdir(parents=True)
+    with pytest.raises(ArtifactRefused, match="is no run folder: there is no such folder"):
+        open_run(tmp_path / "none")
+    with pytest.raises(ArtifactRefused, match=r"it holds no run\.json"):
+        open_run(tmp_path / "runs")
+    write_json(tmp_path / "runs" / "a-1" / "run.json", {})
+    with pytest.raises(ArtifactRefused, match=r"it holds runs\. Name one of them, such as .*a-1;"):
+        open_run(tmp_path / "runs")
+
+
+def test_why_a_run_is_not_finished_is_said(tmp_path: Path) -> None:
+    assert "is not finished" in unfinished(tmp_path, {"status": "running"}).message
+    record: dict[str, JsonValue] = {"status": "failed", "error": {"message": "the checks failed:\n- a leak."}}
+    assert "failed: the checks failed: - a leak. When" in unfinished(tmp_path, record).message

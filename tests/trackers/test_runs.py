@@ -1,6 +1,8 @@
 """Whole runs with trackers, through the real command."""
 
+import importlib.metadata
 import importlib.util
+import json
 import os
 import socket
 import subprocess
@@ -17,6 +19,7 @@ import pytest
 
 from tests.pipeline.builders import Project, assert_whole, finish, record, spec, table
 from tests.pipeline.kills import kill_at
+from tests.report.browser import CHROMIUM, Browser
 from tests.trackers.read_back import mlflow_runs
 from trainwright import train
 from trainwright.core.clock import SystemClock
@@ -34,6 +37,8 @@ TABLE = {
     "model": ("parameter_count", "checkpoint_size"),
 }
 """The metrics that reach every tracker; GPU memory beside them where there is a GPU."""
+PAGES_NEED = ("graphene<4", "graphql-core<3.3", "graphql-relay<3.3")
+"""What the server answers its own pages with; plain Python, as MLflow requires it."""
 
 
 def needs(*packages: str) -> None:
@@ -50,28 +55,67 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """A real MLflow server."""
+@pytest.fixture(scope="session")
+def whole_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path | str:
+    """A folder with the whole of MLflow, whose pages the slim one does not have; or why there is none.
+
+    Without what it depends on: its own wish for an older pyarrow keeps it out of the environment of the tests.
+    """
+    if CHROMIUM is None:
+        return "no Chromium is installed"
+    folder = tmp_path_factory.mktemp("whole-mlflow")
+    wanted = [f"mlflow=={importlib.metadata.version('mlflow-skinny')}", *PAGES_NEED]
+    quiet = ["--quiet", "--no-compile", "--disable-pip-version-check", "--retries", "1", "--timeout", "15"]
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", *quiet, "--target", str(folder), *wanted]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    return folder if done.returncode == 0 else f"pip cannot get the whole of MLflow: {done.stderr.strip()[-300:]}"
+
+
+@pytest.fixture(scope="module")
+def server(whole_mlflow: Path | str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MLflow server, with its pages where they can be had."""
     needs("mlflow", "sqlalchemy", "alembic", "flask", "flask_cors", "aiohttp", "uvicorn")
+    folder = tmp_path_factory.mktemp("server")
     address = f"http://127.0.0.1:{(port := free_port())}"
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--artifacts-destination", f"{tmp_path}/kept"]
+    command += ["--backend-store-uri", f"sqlite:///{folder}/server.db", "--artifacts-destination", f"{folder}/kept"]
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (tmp_path / "server.txt").open("w") as said:
+    first = {"PYTHONPATH": str(whole_mlflow)} if isinstance(whole_mlflow, Path) else {}
+    with (folder / "server.txt").open("w") as said:
         process = subprocess.Popen(
-            command, env={**os.environ, **quiet}, stdout=said, stderr=said, cwd=tmp_path, start_new_session=True
+            command, env={**os.environ, **quiet, **first}, stdout=said, stderr=said, cwd=folder, start_new_session=True
         )
     try:
         ends = time.monotonic() + 120
         while not answers(f"{address}/health"):
-            assert process.poll() is None, (tmp_path / "server.txt").read_text()
+            assert process.poll() is None, (folder / "server.txt").read_text()
             assert time.monotonic() < ends, "the server does not answer"
             time.sleep(0.2)  # a server cannot be waited for in another way
         yield address
     finally:
         os.killpg(process.pid, 9)
         process.wait()
+
+
+@pytest.fixture(scope="module")
+def searched(server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run with a finished search, whose trackers are the server, W&B and TensorBoard."""
+    needs("torch", "wandb", "tensorboardX")
+    project = Project(tmp_path_factory.mktemp("searched") / "project")
+    options = {
+        "mlflow": {"uri": server, "experiment": "demo", "register": "demo-model"},
+        "wandb": {"mode": "offline"},
+        "tensorboard": None,
+    }
+    wanted = spec(
+        "mlp",
+        params={"hidden_sizes": [8]},
+        training={"epochs": 3, "batch_size": 64, "checkpoint_every": "1ms"},
+        hyperparameter_search={"budget": {"trials": 2}, "search_space": {"dropout": [0.0, 0.1]}, "seeds": 1},
+        tracking=options,
+    )
+    project.write(wanted, table())
+    return project.train()
 
 
 def answers(address: str) -> bool:
@@ -94,23 +138,8 @@ def steps_of(run: dict[str, Any], name: str) -> list[int]:
 
 
 @pytest.mark.slow
-def test_a_search_with_everything_reaches_a_server_wandb_and_tensorboard(server: str, tmp_path: Path):
-    needs("torch", "wandb", "tensorboardX")
-    project = Project(tmp_path / "project")
-    options = {
-        "mlflow": {"uri": server, "experiment": "demo", "register": "demo-model"},
-        "wandb": {"mode": "offline"},
-        "tensorboard": None,
-    }
-    wanted = spec(
-        "mlp",
-        params={"hidden_sizes": [8]},
-        training={"epochs": 3, "batch_size": 64, "checkpoint_every": "1ms"},
-        hyperparameter_search={"budget": {"trials": 2}, "search_space": {"dropout": [0.0, 0.1]}, "seeds": 1},
-        tracking=options,
-    )
-    project.write(wanted, table())
-    run = project.train()
+def test_a_search_with_everything_reaches_a_server_wandb_and_tensorboard(server: str, searched: Path):
+    run = searched
     assert of_trackers(record(run)) == []
     assert_whole(run)
 
@@ -122,7 +151,9 @@ def test_a_search_with_everything_reaches_a_server_wandb_and_tensorboard(server:
     assert set(main["data"]) == {"train", "val", "test"}
     assert {"report.md", "resolved.yaml", "plots/learning_curves.png"} <= set(main["artifacts"])
     assert registered["registered"] == {"demo-model": ["1"]}
-    expected = pd.read_parquet(run / "predictions" / "test.parquet")["proba_yes"].head(20)
+    sample = pd.read_csv(run / "handoff" / "sample_predictions.csv", float_precision="round_trip")
+    stored = pd.read_parquet(run / "predictions" / "test.parquet").set_index("row")
+    expected = stored.loc[sample["row"], "proba_yes"]
     assert main["predicted"][0] == ["prediction", "proba_no", "proba_yes"]
     assert main["predicted"][1] == pytest.approx(expected.tolist(), abs=0)
     trials = {r["tags"]["trainwright.trial"]: r for r in there if r is not main}
@@ -131,7 +162,7 @@ def test_a_search_with_everything_reaches_a_server_wandb_and_tensorboard(server:
     assert all(r["points"]["val_loss"] for r in trials.values())
     assert {r["params"]["dropout"] for r in trials.values() if r["params"]} <= {"0.0", "0.1"}
 
-    runs = project.folder / "runs"
+    runs = run.parent
     (recorded,) = [p for p in (runs / "wandb").glob("*/*.wandb") if "-t" not in p.stem]
     events = tensorboard.event_files(runs / "tensorboard" / run.name)
     at_wandb = wandb.last_steps([recorded])
@@ -143,6 +174,33 @@ def test_a_search_with_everything_reaches_a_server_wandb_and_tensorboard(server:
             assert name in at_tensorboard, name
     assert len(list((runs / "tensorboard").glob("*-trial-*"))) == 2
     assert len([p for p in (runs / "wandb").glob("*/*.wandb") if "-t" in p.stem and p.parent.name != "latest-run"]) == 2
+
+
+@pytest.mark.slow
+def test_a_person_sees_the_search_in_the_pages_of_the_server(
+    server: str, searched: Path, whole_mlflow: Path | str, tmp_path: Path
+):
+    if isinstance(whole_mlflow, str):
+        pytest.skip(whole_mlflow)
+    with urllib.request.urlopen(f"{server}/api/2.0/mlflow/experiments/get-by-name?experiment_name=demo") as answer:
+        number = json.load(answer)["experiment"]["experiment_id"]
+    link = f"[...document.querySelectorAll('a')].find(a => a.innerText === '{searched.name}')"
+    final = record(searched)["metrics"]["val"]["roc_auc"]
+    wanted = ["Finished", "Child runs", "trial 0", "trial 1", "demo-model", f"final/val_roc_auc\n{final}"]
+    with Browser(tmp_path / "profile") as browser:
+        browser.visit(f"{server}/#/experiments/{number}/runs", width=1600)
+        browser.until(f"{link} !== undefined")
+        assert "trial 0" not in browser.text()
+        browser.value(f"{link}.closest('[role=gridcell]').querySelector('button').click()")
+        browser.until("['trial 0', 'trial 1'].every(t => document.body.innerText.includes(t))")
+        (tmp_path / "list.png").write_bytes(browser.picture())
+        browser.visit(browser.value(f"{link}.href"), width=1600)
+        browser.until(f"{json.dumps(wanted)}.every(t => document.body.innerText.includes(t))")
+        (tmp_path / "run.png").write_bytes(browser.picture())
+        shown = browser.text().splitlines()
+    assert searched.name in shown
+    for names in TABLE.values():
+        assert set(names) <= set(shown)
 
 
 @pytest.mark.slow

@@ -115,7 +115,7 @@ def _counted(result: RunResult) -> str:
 
 
 def _next(result: RunResult) -> list[Span]:
-    command = f"trainwright predict {result.run} NEW_DATA.csv"
+    command = f"trainwright predict {result.run} NEW_DATA"
     if result.status == "stopped":
         command = f"trainwright resume {result.run}"
     elif result.status != "done":

@@ -31,8 +31,8 @@ def conform(frame: "pd.DataFrame", schema: Schema, target: Target) -> "tuple[pd.
     missing = [c.name for c in schema.features if c.name not in here]
     if missing:
         raise DataRefused(
-            f"the {len(schema.features)} feature columns of training are required, and {len(missing)} are "
-            f"missing: {_named(missing)}. Add them (empty cells are allowed)."
+            f"the {len(schema.features)} feature columns of training are required, and {len(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} missing: {_named(missing)}. Add them (empty cells are allowed)."
         )
     findings: list[Finding] = []
     extra = sorted(here - {c.name for c in schema.columns})

@@ -62,7 +62,7 @@ def open_source(path: Path) -> Iterator[ImageSource]:
         if not path.exists():
             raise DataRefused(
                 f"{path}: a folder, a zip or an image is required, and there is nothing. "
-                "Relative paths start from the spec's folder."
+                "Relative paths in a spec start from its folder."
             )
         yield _Arrays(path) if path.suffix.lower() == ".npz" or path.name == STORED else _Folder(path)
         return

@@ -204,7 +204,8 @@ def _levels_left_out(name: str, levels: int, kept: int, rows_out: int, rows: int
         code="data.rare_levels",
         severity=Severity.INFO,
         where=name,
-        what=f"{levels - kept} of {levels} levels are not used by the features ({rows_out} of {rows} training values)",
+        what=f"{levels - kept} of {levels} levels {'is' if levels - kept == 1 else 'are'} not used by the features "
+        f"({rows_out:,} of {rows:,} training values)",
         why=f"Levels with fewer than {least} training rows, and beyond the {cap} most frequent, count as unknown.",
         evidence={"levels": levels, "kept": kept, "rows": rows_out},
     )

@@ -140,7 +140,7 @@ def _infer(facts: _Facts) -> _Verdict:
     if facts.values.dtype.kind == "M":
         return _Verdict(Kind.DATETIME, "dates and times in the file")
     if facts.values.dtype.kind == "f":
-        return _Verdict(Kind.NUMERIC, f"numbers, {facts.distinct} different values")
+        return _Verdict(Kind.NUMERIC, f"numbers, {facts.distinct:,} different values")
     if facts.values.dtype.kind in "iu":
         return _integers(facts)
     return _text(facts)
@@ -152,14 +152,16 @@ def _integers(facts: _Facts) -> _Verdict:
     if counter and (named or not _TIME_WORD.search(facts.name)):
         return _Verdict(Kind.IDENTIFIER, "whole numbers that count the rows")
     if named and facts.present >= _MIN_UNIQUE and facts.share_distinct >= _ID_SHARE:
-        return _Verdict(Kind.IDENTIFIER, f"named like an id, {facts.distinct} different values in {facts.present} rows")
+        return _Verdict(
+            Kind.IDENTIFIER, f"named like an id, {facts.distinct:,} different values in {facts.present:,} rows"
+        )
     if _is_entity(facts):
         return _Verdict(Kind.IDENTIFIER, _entity_why(facts))
     if facts.distinct == 2 and set(facts.values.unique().tolist()) == {0, 1}:
         return _Verdict(Kind.NUMERIC, "a flag, 0 or 1")
     low = facts.distinct <= _REPEATED_IDS and facts.distinct > 2
     hint = "; if they are codes of levels, name it under data.columns.categorical" if low else ""
-    return _Verdict(Kind.NUMERIC, f"whole numbers, {facts.distinct} different values{hint}")
+    return _Verdict(Kind.NUMERIC, f"whole numbers, {facts.distinct:,} different values{hint}")
 
 
 def _is_counter(facts: _Facts) -> bool:
@@ -198,15 +200,17 @@ def _text(facts: _Facts) -> _Verdict:
     sample = different.head(10_000)
     average = float((sample.str.count(r"\s+") + 1).mean())
     if facts.present >= _MIN_UNIQUE and average > _TEXT_WORDS and facts.share_distinct >= _TEXT_SHARE:
-        return _Verdict(Kind.TEXT, f"free text, {average:.0f} words on average, {facts.distinct} different values")
+        return _Verdict(Kind.TEXT, f"free text, {average:.0f} words on average, {facts.distinct:,} different values")
     if facts.present >= _MIN_UNIQUE and facts.share_distinct >= _NEARLY:
-        return _Verdict(Kind.IDENTIFIER, f"{facts.distinct} different values in {facts.present} rows")
+        return _Verdict(Kind.IDENTIFIER, f"{facts.distinct:,} different values in {facts.present:,} rows")
     named = _named_like_id(facts.name)
     if facts.present >= _MIN_UNIQUE and named and facts.share_distinct >= _ID_SHARE:
-        return _Verdict(Kind.IDENTIFIER, f"named like an id, {facts.distinct} different values in {facts.present} rows")
+        return _Verdict(
+            Kind.IDENTIFIER, f"named like an id, {facts.distinct:,} different values in {facts.present:,} rows"
+        )
     if _is_entity(facts):
         return _Verdict(Kind.IDENTIFIER, _entity_why(facts))
-    return _Verdict(Kind.CATEGORICAL, f"text of {facts.distinct} different values")
+    return _Verdict(Kind.CATEGORICAL, f"text of {facts.distinct:,} different values")
 
 
 def _datetime(different: "pd.Series") -> _Verdict | None:

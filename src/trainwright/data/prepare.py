@@ -105,7 +105,7 @@ def _read_all(
     if "train" not in tables:
         raise SpecError("data.train_path is required: the file with the training rows.")
     if len(tables["train"].frame) == 1:
-        raise DataRefused("training needs several rows, and the table has one.")
+        raise DataRefused("training needs several rows, and the table has one. Bring more rows.")
     return tables
 
 

@@ -150,7 +150,7 @@ def resolve_files(paths: str | Path | Sequence[str | Path], base: Path | None) -
         if not matches:
             what = "no file matches" if glob.has_magic(str(one)) else "there is no such file"
             raise DataRefused(
-                f"{path}: a data file is required, and {what}. Relative paths start from the spec's folder."
+                f"{path}: a data file is required, and {what}. Relative paths in a spec start from its folder."
             )
         files += matches
     if not files:

@@ -33,7 +33,10 @@ def settle_target(
     name = str(values.name)
     present = values.dropna()
     if len(present) == 0:
-        raise DataRefused(f"the target {name!r} must have values, and all {len(values)} rows are missing.")
+        raise DataRefused(
+            f"the target {name!r} must have values, and all {len(values)} rows are missing. "
+            "Name another column under data.target, or fill it in."
+        )
     if values.dtype.kind == "M":
         raise DataRefused(f"the target {name!r} must be classes or numbers, and it holds dates. Turn it into a number.")
     if value is not None:
@@ -83,7 +86,7 @@ def _infer_task(present: "pd.Series") -> tuple[str, str]:
 
     distinct = int(present.nunique())
     if present.dtype.kind not in "iuf":
-        return ("binary" if distinct == 2 else "multiclass"), f"text of {distinct} different values"
+        return ("binary" if distinct == 2 else "multiclass"), f"text of {distinct:,} different values"
     numbers = present.to_numpy(dtype="float64")
     if distinct == 2:
         return "binary", "numbers of two different values"
@@ -92,8 +95,8 @@ def _infer_task(present: "pd.Series") -> tuple[str, str]:
         return "regression", "numbers that are not all whole"
     dense = numbers.max() - numbers.min() + 1 == distinct
     if dense and distinct <= _MAX_INFERRED_CLASSES and len(numbers) >= _ROWS_PER_CLASS * distinct:
-        return "multiclass", f"whole numbers of {distinct} different values without a gap"
-    return "regression", f"whole numbers of {distinct} different values"
+        return "multiclass", f"whole numbers of {distinct:,} different values without a gap"
+    return "regression", f"whole numbers of {distinct:,} different values"
 
 
 def _task_inferred(name: str, task: str, why: str) -> Finding:
@@ -154,7 +157,10 @@ def _classes(present: "pd.Series", name: str, expression: str, task: str) -> Tar
     counts = text.value_counts()
     labels = sort_classes([str(k) for k in counts.index])
     if len(labels) == 1:
-        raise DataRefused(f"the target {name!r} must have two classes at least, and all rows hold {labels[0]!r}.")
+        raise DataRefused(
+            f"the target {name!r} must have two classes at least, and all rows hold {labels[0]!r}. "
+            "Name another column under data.target, or bring rows of another class."
+        )
     _refuse_mixed(present, text, labels, name)
     if len(labels) > _MAX_CLASSES or (len(labels) > _MAX_INFERRED_CLASSES and len(labels) > len(text) / 2):
         raise DataRefused(

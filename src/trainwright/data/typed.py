@@ -218,7 +218,7 @@ def _mixed(name: str, column: "pa.ChunkedArray", is_number: "pd.Series", texts: 
             code="data.mixed_types",
             severity=Severity.WARNING,
             where=name,
-            what=f"most of the {len(texts)} different values are numbers, and {int((~is_number).sum())} are not "
+            what=f"most of the {len(texts):,} different values are numbers, and {int((~is_number).sum())} are not "
             f"({', '.join(map(repr, examples))}); the column was kept as text",
             fix="Name it under data.columns.numeric to read the others as missing, or under categorical to be silent.",
             evidence={"numbers": int(is_number.sum()), "values": len(texts), "examples": examples},

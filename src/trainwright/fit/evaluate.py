@@ -51,13 +51,16 @@ def write_predictions(path: Path, part: "Part", target: "Target", predicted: "np
 
 
 def write_sample(path: Path, part: "Part") -> None:
-    """Store the first rows of a part as they go into `predict`, so that a receiver can check a loader against them.
+    """Store rows from all over a part as they go into `predict`: a receiver can check a loader against them.
+
+    Not the first ones: images come class by class, and the first would all be of one.
 
     A table that has a column ``row`` of its own gets no sample: the name is taken for the row ids; arrays get none
-    either. Of images the files
-    are stored too, in a zip beside it.
+    either. Of images the files are stored too, in a zip beside it.
     """
     import io
+
+    import numpy as np
 
     from trainwright.data.arrays import is_array_frame
     from trainwright.data.images import PATH, is_image_frame, pack
@@ -65,12 +68,13 @@ def write_sample(path: Path, part: "Part") -> None:
 
     if "row" in part.frame.columns or is_array_frame(part.frame):
         return
-    frame = part.frame.head(SAMPLE_ROWS).copy()
+    chosen = np.unique(np.linspace(0, len(part.frame) - 1, SAMPLE_ROWS).round().astype(np.int64))
+    frame = part.frame.iloc[chosen].copy()
     if is_image_frame(frame):
         files, count = pack(frame, most_bytes=SAMPLE_BYTES)
         write_bytes(path.with_suffix(".zip"), files)
         frame = frame[[PATH]].head(count)
-    frame.insert(0, "row", part.rows[: len(frame)])
+    frame.insert(0, "row", part.rows[chosen[: len(frame)]])
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
     write_bytes(path, buffer.getvalue())

@@ -169,9 +169,8 @@ def _bias_questions(facts: Facts) -> list[str]:
     found = []
     columns = protected_columns(facts)
     if columns:
-        found.append(
-            f"Bias: compare scores, error rates and calibration by {_named(columns)}; none was computed by group here."
-        )
+        compared = "scores, error rates and calibration" if facts.classes else "scores and mean errors"
+        found.append(f"Bias: compare {compared} by {_named(columns)}; none was computed by group here.")
     else:
         found.append(
             "Bias: no column name points to a protected trait; ask for group labels, or look for close stand-ins."
@@ -213,7 +212,7 @@ def _drift_questions(facts: Facts) -> list[str]:
     seen = (
         f"no column of the {parts} rows moved against training (PSI below 0.1 or within chance)"
         if parts
-        else ("no finding reports it between the parts, whose rows are too few or were not counted")
+        else "the held-out rows were too few to be compared with training, or were not counted"
     )
     return [f"Drift: {seen}; rows made later than the data were not seen."]
 

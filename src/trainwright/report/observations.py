@@ -64,16 +64,21 @@ def _settled(facts: Facts, curve: Curve, best: int, unit: str) -> str:
     gain = 0.0 if end is None else (end - start if higher else start - end)
     if end is None or gain <= 0:
         return f"Validation {label} never got better than at {unit} {curve.steps[0]:,} ({amount(start)})."
-    upto = [(s, v) for s, v in zip(curve.steps, curve.values, strict=True) if s <= best]
+    upto = zip(curve.steps, curve.values, strict=True)
     reached = next(s for s, v in upto if (v - start if higher else start - v) >= _PLATEAU * gain)
-    late = [v for s, v in upto if s <= best * 0.9] or [start]
-    tail = (end - late[-1] if higher else late[-1] - end) / gain
+    tail = _tail(curve, best, end) / gain * (1 if higher else -1)
     words = f"Validation {label} went from {amount(start)} to {amount(end)}; "
     words += f"{_PLATEAU:.0%} of that was reached by {unit} {reached:,}."
     if best == curve.steps[-1] and tail > _STILL_GAINING:
         late_gain = f"{tail:.0%} of the gain came in the last tenth"
         return f"{words} It was still getting better at the end ({late_gain}): more {unit}s may help."
     return f"{words} It had reached a plateau." if tail <= _STILL_GAINING else words
+
+
+def _tail(curve: Curve, best: int, end: float) -> float:
+    """How much a curve moved in the last tenth of its way to ``end``, its value at the kept round."""
+    late = [v for s, v in zip(curve.steps, curve.values, strict=True) if s <= best * 0.9] or [curve.values[0]]
+    return end - late[-1]
 
 
 def overfitting(facts: Facts) -> str:
@@ -135,7 +140,8 @@ def learning_rate(facts: Facts) -> str:
     words += f"; {back:.0%} of the steps up to the kept {unit} made validation {label} worse"
     if back > _ROUGH:
         return f"{words}: a rough path, a lower rate may give a steadier one."
-    if best == whole(facts.model.get("rounds_limit")):
+    moved = abs(_tail(curve, best, values[-1])) > _STILL_GAINING * abs(values[-1] - values[0])
+    if best == whole(facts.model.get("rounds_limit")) and moved:
         return f"{words}; the best {unit} is the last of the plan, so a higher rate or more {unit}s may go further."
     return f"{words}: a steady path."
 

@@ -2,11 +2,13 @@
 
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from trainwright.core.errors import ArtifactRefused, ResourceMissing
+from trainwright.core.jsonable import JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,5 +75,27 @@ def open_run(path: Path) -> RunFolder:
         ArtifactRefused: there is no run in it.
     """
     if not (path / "run.json").is_file():
-        raise ArtifactRefused(f"{path} is no run folder: it holds no run.json. `trainwright runs` lists the runs.")
+        raise ArtifactRefused(f"{path} is no run folder: {_instead(path)}")
     return RunFolder(path)
+
+
+def unfinished(path: Path, record: Mapping[str, JsonValue]) -> ArtifactRefused:
+    """What to say where a finished run is required: why this one is none, and what to do."""
+    error = record.get("error")
+    if record.get("status") == "failed" and isinstance(error, Mapping):
+        why = " ".join(line.strip() for line in str(error.get("message", "")).splitlines())
+        return ArtifactRefused(
+            f"a finished run is required, and {path} failed: {why} When the cause is mended, "
+            f"`trainwright resume {path}` goes on with the same spec; `trainwright train` begins anew with another."
+        )
+    return ArtifactRefused(f"{path} is not finished. `trainwright resume {path}` goes on with it.")
+
+
+def _instead(path: Path) -> str:
+    """What a place without a run is, and what to name."""
+    if not path.is_dir():
+        return "there is no such folder. `trainwright runs` lists the runs in runs/."
+    inside = sorted(found.parent.name for found in path.glob("*/run.json"))
+    if inside:
+        return f"it holds runs. Name one of them, such as {path / inside[-1]}; `trainwright runs {path}` lists them."
+    return "it holds no run.json. `trainwright runs` lists the runs in runs/."

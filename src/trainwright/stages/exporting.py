@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from trainwright.core import registry
-from trainwright.core.errors import ArtifactRefused, CannotExport, ResourceMissing, SpecError, VerificationFailed
+from trainwright.core.errors import CannotExport, ResourceMissing, SpecError, VerificationFailed
 from trainwright.core.findings import Finding, Severity, finding_from_json
 from trainwright.core.jsonable import JsonValue
 from trainwright.data.typed import MISSING_SPELLINGS
@@ -17,7 +17,7 @@ from trainwright.fit.exports.proof import LIMIT_S
 from trainwright.fit.formats.contract import Format
 from trainwright.fit.plan import Plan
 from trainwright.run.files import read_json, recover_folder, write_json
-from trainwright.run.folder import RunFolder, open_run
+from trainwright.run.folder import RunFolder, open_run, unfinished
 from trainwright.run.hashes import verify_sealed
 from trainwright.run.lock import locked
 from trainwright.stages.reports import ExportResult
@@ -76,7 +76,7 @@ def export_run(run: Path, formats: Sequence[str], *, trust_code: bool) -> Export
     with locked(folder.path):
         record = read_json(folder.record)
         if record.get("status") != "done":
-            raise ArtifactRefused(f"{run} is not finished. `trainwright resume {run}` goes on with it.")
+            raise unfinished(run, record)
         digest = verify_sealed(folder.model)
         _refuse_impossible(formats, str(read_json(folder.model / "scorer.json")["engine"]))
         scorer = load_scorer(folder.model, trust_code=trust_code)

@@ -62,7 +62,7 @@ def build(facts: Facts) -> Page:
             "facts": facts,
             "status": text(facts.record.get("status"), "unknown"),
             "error": text(mapping(facts.record.get("error")).get("message")),
-            "headline": headline(facts),
+            "headline": _capital(headline(facts)),
             "tiles": tiles(facts),
             "answers": answers(facts),
             "goodness": goodness(facts),
@@ -87,6 +87,10 @@ def build(facts: Facts) -> Page:
         },
     )
     return Page(html, tuple(findings))
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _drawn(facts: Facts, makers: tuple[Maker, ...], findings: list[Finding]) -> tuple[Chart, ...]:

@@ -526,7 +526,7 @@ def sick() -> list[Case]:
             expected=("doctor.inputs_not_scaled",),
         ),
     ]
-    wrong = ("doctor.output_squashed",)
+    wrong = ("doctor.output_squashed", "doctor.dead_layer")  # a last ReLU may be off for all rows from the start
     cases += [
         Case(name=f"{what}: {d}", data=d, family="own", net=net, expected=wrong)
         for what, d, net in (

@@ -76,6 +76,12 @@ def test_why_a_loss_is_stuck_is_read_off_the_updates(update: float | None, code:
     assert codes(history(train_loss=[0.690, 0.689, 0.689, 0.688, 0.6], **layers)) == []
 
 
+def test_a_gradient_of_nothing_is_no_matter_of_the_rate() -> None:
+    still = {"train_loss": [0.69] * 5, "layer__a__update_ratio": [0.0] * 5}
+    assert codes(history(**still, gradient_norm=[0.0] * 5)) == ["dead_layer"]
+    assert codes(history(**still, gradient_norm=[0.0, 0.0, 0.0, 0.0, 1e-7])) == ["rate_too_low"]
+
+
 def test_one_reading_of_the_updates_may_be_a_warm_up() -> None:
     assert codes(history(train_loss=[0.69] * 5, layer__a__update_ratio=[0.0])) == []
 

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+import trainwright
 from tests.pipeline.builders import Json, Project, digests, events, record, sha256, spec, table
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.slow
+
+SAME = {"doctor.overfitting", "doctor.learned_by_heart", "doctor.label_noise", "fit.overfit"}
 
 
 def hot(**training: object) -> Json:
@@ -66,3 +69,15 @@ def test_a_repaired_run_that_is_stopped_and_resumed_ends_in_the_same_bytes(tmp_p
     assert done.returncode == 0, done.stderr
     assert digests(cut.only_run()) == digests(run)
     assert record(cut.only_run())["repairs"] == record(run)["repairs"]
+
+
+def test_overfitting_is_told_once_by_the_one_who_saw_the_training(tmp_path: Path) -> None:
+    rows = table(rows=120)
+    rows["y"] = rows["y"].sample(frac=1, random_state=3).to_numpy()
+    long = {"epochs": 60, "batch_size": 16, "optimizer": {"name": "adamw", "lr": 0.02}, "early_stopping": None}
+    given = spec("mlp", params={"hidden_sizes": [64]}, training={**long, "scheduler": "constant"})
+    run = trainwright.train(given | {"data": {"target": "y"}}, out=tmp_path, train=rows).run
+    assert record(run)["gap"]["verdict"] == "Concerning"
+    said = {finding["code"] for finding in record(run)["findings"]} & SAME
+    assert len(said) == 1
+    assert said < {"doctor.overfitting", "doctor.learned_by_heart"}

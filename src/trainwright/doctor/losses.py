@@ -33,6 +33,12 @@ _TOO_LONG = Cause(
     "Steps are so long that they lead away from the minimum: the learning rate is too high",
     "Lower the learning rate, or set training.clip_norm",
 )
+_UNREACHED = Cause(
+    "dead_layer",
+    "No gradient reaches any weight: the last layer's activation is off for every row, the loss is cut off from the "
+    "network (detach, argmax), or everything is frozen",
+    "Let the network return raw scores, without an activation after its last layer",
+)
 
 
 def non_finite(history: History) -> Finding | None:
@@ -145,6 +151,9 @@ def _why_stuck(history: History, update: float | None) -> Cause:
     """The cause that is known from before the training, else by how far a step moves the weights."""
     if (known := wide_inputs(history) or rate_above_one(history)) is not None:
         return known
+    lengths = history.of("gradient_norm").values
+    if lengths and not any(lengths):
+        return _UNREACHED
     if update is not None and update < _SLOW_UPDATE:
         why = f"A step changes the weights by {update:.1e} of their length, a thousandth is usual: the rate is too low"
         return Cause("rate_too_low", why, "Raise the learning rate tenfold")

@@ -86,7 +86,7 @@ def well_calibrated(facts: Facts) -> bool | None:
 def limitations(facts: Facts) -> tuple[str, ...]:
     """Known limitations as Markdown sentences, the gravest first; each comes from a fact of the run."""
     found = [*_score_limits(facts), *_data_limits(facts), *_check_limits(facts)]
-    warnings = [f for f in facts.findings if f.severity is not Severity.INFO and not _said_elsewhere(f.code)]
+    warnings = [f for f in facts.findings if f.severity is not Severity.INFO and not _said_elsewhere(f.code, facts)]
     found += [escape(f.sentence()) for f in warnings]
     columns = protected_columns(facts)
     if columns:
@@ -99,8 +99,12 @@ def limitations(facts: Facts) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _said_elsewhere(code: str) -> bool:
-    return code in ("baseline.not_beaten", "fit.overfit", "doctor.overfitting")
+def _said_elsewhere(code: str, facts: Facts) -> bool:
+    return code in ("baseline.not_beaten", "fit.overfit") or (code == "doctor.overfitting" and _wide_gap(facts))
+
+
+def _wide_gap(facts: Facts) -> bool:
+    return facts.gap is not None and facts.gap.verdict == "Concerning"
 
 
 def _score_limits(facts: Facts) -> list[str]:
@@ -108,7 +112,7 @@ def _score_limits(facts: Facts) -> list[str]:
     if facts.losing:
         names = ", ".join(escape(b.name) for b in facts.losing)
         found.append(f"**Does not beat the baseline {names}** on validation rows.")
-    if facts.gap is not None and facts.gap.verdict == "Concerning":
+    if facts.gap is not None and _wide_gap(facts):
         found.append(
             f"The gap from training to validation is large: {amount(facts.gap.gap)} {metric_label(facts.gap.metric)}."
         )

@@ -271,3 +271,26 @@ def test_an_error_of_the_network_is_told_without_a_traceback():
 
     with pytest.raises(TrainingFailed, match="PyTorch stopped: boom"):
         next(TorchSession(make_job(params={"fault": "crash"})).units())
+
+
+def range_test(loss_at, optimizer="adamw"):
+    """The rate that is found where a step at a rate has that loss."""
+    return automatic.learning_rate(optimizer, iter(range(100)), lambda _step, _number, rate: loss_at(rate))
+
+
+def test_the_range_test_takes_a_rate_from_the_middle_of_the_fall():
+    rate, finding = range_test(lambda rate: 1.0 - 0.9 / (1 + 1e-2 / rate) + (rate > 0.3) * 50 * rate)
+    assert 1e-3 < rate < 1e-1
+    assert (finding.code, f"{rate:.3g}" in finding.fix) == ("torch.learning_rate", True)
+
+
+def test_a_loss_that_has_gone_to_nothing_by_the_end_does_not_make_the_last_rates_good():
+    fast = 1e-3  # as on a table of a hundred rows: everything is learned long before the rates get large
+    rate, _ = range_test(lambda rate: max(1e-9, 1.0 - rate / fast) if rate < fast else 1e-9 / rate)
+    assert rate < 0.05
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_range_test_that_is_lost_at_once_takes_the_lowest_rate(loss):
+    rate, _ = range_test(lambda _rate: loss)
+    assert rate == 1e-6

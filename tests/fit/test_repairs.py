@@ -1,5 +1,6 @@
 """Repairs on real networks, through the driver: they heal, they are recorded, and they are the same every time."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import count
@@ -421,3 +422,45 @@ def test_overfitting_is_answered_with_what_to_write_into_the_spec(tmp_path: Path
     assert fitted.repairs == ()
     quiet = Patient("40 rows, large model: digits", tmp_path / "off").train(Policy(mode="off"))
     assert not [f for f in quiet.findings if f.code == "doctor.repair_suggested"]
+
+
+def slow_disk(session: Any) -> None:
+    """Rows that take 30 ms a batch to come, as long as nobody gathers ahead."""
+    plain = session._feed.placed
+
+    def placed() -> Any:
+        source = plain()
+        if session._feed.loading().workers == 0 and not hasattr(source, "slow"):
+            source.slow, gather = True, source._gather
+
+            def slowly(rows: Any) -> Any:
+                time.sleep(0.03)
+                return gather(rows)
+
+            source._gather = slowly
+        return source
+
+    session._feed.placed = placed
+
+
+_STREAM: dict[str, Any] = {"data_on": "stream", "num_workers": 0}
+STARVED = Case(name="a slow disk", data="wine", rounds=16, patience=0, tamper=slow_disk, recipe=_STREAM)
+
+
+def test_a_training_that_waits_for_its_rows_gets_threads_that_gather_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainwright.fit.repairing.available_cores", lambda: 2)
+    patient = Patient(ROOMY.name, tmp_path / "starved")
+    patient.case = STARVED
+    fitted = patient.train()
+    (made,) = fitted.repairs
+    assert (made.symptom, made.values, made.back) == ("doctor.starved", {"num_workers": 2}, False)
+    assert (made.before, made.after["num_workers"], made.helped) == ({"num_workers": 0}, 2, True)
+    fed = Patient(ROOMY.name, tmp_path / "fed")
+    fed.case = replace(STARVED, tamper=None)
+    assert fed.weights(fed.train(), "model") == patient.weights(fitted, "model")
+    again = Patient(ROOMY.name, tmp_path / "again")
+    again.case = replace(STARVED, tamper=None)
+    second = again.train(Policy(mode="off", repeat=planned(fitted)))
+    assert planned(second) == planned(fitted)

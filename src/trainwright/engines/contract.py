@@ -210,6 +210,23 @@ class Halves(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Loading:
+    """How rows come to the device: ``streamed`` batch by batch by ``workers`` threads, or they lie there."""
+
+    streamed: bool
+    workers: int
+
+
+@runtime_checkable
+class Loads(Protocol):
+    """A session whose threads for loading can be changed while it trains, with the same batches (`num_workers`)."""
+
+    def loading(self) -> Loading:
+        """How it is now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Suspicion:
     """Who is to blame for a step that was not finite.
 

@@ -159,6 +159,8 @@ def _repair(made: Mapping[str, JsonValue], unit: str) -> str:
         change = f"the learning rate was multiplied by {values.get('factor')}"
         if rates[0] is not None and rates[1] is not None:
             change = f"the learning rate went from {rates[0]:g} to {rates[1]:g}"
+    elif text(made.get("action")) == "num_workers":
+        change = f"rows are gathered by {values.get('num_workers')} threads in place of {before.get('num_workers')}"
     elif text(made.get("action")) == "precision":
         change = f"matrix products are computed in {values.get('precision')} in place of {before.get('precision')}"
     elif text(made.get("action")) == "halve_batch":

@@ -30,7 +30,7 @@ CAPABILITIES = Capabilities(
     exports=("native", "onnx", "torch_export", "torchscript"),
     extra="torch",
     training_keys=KEYS | {"distributed"},
-    repairs=("learning_rate", "clip_norm", "skip_rows", "halve_batch", "precision"),
+    repairs=("learning_rate", "clip_norm", "skip_rows", "halve_batch", "precision", "num_workers"),
 )
 
 EXPERIMENTS = (

@@ -455,6 +455,18 @@ def findings_of(session: "Session") -> tuple[Finding, ...]:
     return tuple(session.findings()) if isinstance(session, Tells) else ()
 
 
+class Beginning(Protocol):
+    """A training that has not begun, to be saved: what a repair goes back to where nothing good was reached."""
+
+    def save(self, folder: Path) -> None:
+        """See `Session.save`."""
+        ...
+
+    def close(self) -> None:
+        """See `Session.close`."""
+        ...
+
+
 class Session(Protocol):
     """One training in progress."""
 

@@ -24,7 +24,7 @@ from trainwright.core.metrics import Metric
 from trainwright.core.usage import ProcessUsage
 from trainwright.doctor.remedies import Policy
 from trainwright.doctor.symptoms import Waits, non_finite, starved
-from trainwright.engines.contract import Halves, Job, OutOfMemory, Session, Unit, findings_of
+from trainwright.engines.contract import Beginning, Halves, Job, OutOfMemory, Session, Unit, findings_of
 from trainwright.fit.chart import Chart
 from trainwright.fit.judge import Judge
 from trainwright.fit.progress import Applied, Progress, progress_from, with_outcome
@@ -101,7 +101,7 @@ def fit(
     resume_from: Checkpoint | None = None,
     ends_early: Callable[[int, float], bool] = lambda _rounds, _value: False,
     past: Iterable[Mapping[str, JsonValue]] = (),
-    anew: Callable[[Job], Session] | None = None,
+    anew: Callable[[Job], Beginning] | None = None,
 ) -> Fitted:
     """Train until the rules say stop; the best round is then selected.
 

@@ -17,7 +17,7 @@ from trainwright.core.jsonable import JsonValue
 from trainwright.doctor import advice, capacity, layers, losses
 from trainwright.doctor.history import Growing
 from trainwright.doctor.remedies import TRACELESS, Policy, Remedy, choose, repaired, suggestion
-from trainwright.engines.contract import Halves, Job, Loads, OutOfMemory, Repair, Session, Suspects
+from trainwright.engines.contract import Beginning, Halves, Job, Loads, OutOfMemory, Repair, Session, Suspects
 from trainwright.fit.judge import Judge
 from trainwright.fit.progress import Applied, Progress, progress_from
 from trainwright.fit.recorder import Recorder
@@ -53,7 +53,7 @@ class Repairing:
     recorder: Recorder
     checkpoints: Path
     since: Growing  # what happened since the last repair
-    anew: Callable[[Job], Session] | None
+    anew: Callable[[Job], Beginning] | None
     stage: str = "fit"
 
     def look(self, progress: Progress) -> Treated | None:

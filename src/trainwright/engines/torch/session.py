@@ -133,6 +133,14 @@ class TorchSession:
         if not self._team.rank:
             write_document(folder, STATE_JSON, {**state, "shares": index}, files)
 
+    def save_beginning(self, folder: Path) -> None:
+        """Write the state that this training began with; by all processes at the same time."""
+        fresh = TorchSession(self._job, self._team)
+        try:
+            fresh.save(folder)
+        finally:
+            fresh.close()
+
     def state_bytes(self) -> int:
         """See `trainwright.engines.contract.Snapshots`: the weights, and as much again for each of two moments."""
         average = self._stepper.average is not None

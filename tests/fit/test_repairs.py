@@ -18,6 +18,7 @@ from trainwright.core.jsonable import JsonValue
 from trainwright.core.metrics import loss_metric
 from trainwright.doctor.history import history_of
 from trainwright.doctor.remedies import Planned, Policy
+from trainwright.fit.chart import Chart
 from trainwright.fit.driver import Fitted, Rules, fit
 from trainwright.fit.jobs import open_session
 from trainwright.fit.recorder import Recorder
@@ -464,3 +465,14 @@ def test_a_training_that_waits_for_its_rows_gets_threads_that_gather_them(
     again.case = replace(STARVED, tamper=None)
     second = again.train(Policy(mode="off", repeat=planned(fitted)))
     assert planned(second) == planned(fitted)
+
+
+@pytest.mark.parametrize(("action", "remembered"), [("num_workers", 1), ("learning_rate", 0)])
+def test_threads_leave_what_the_doctor_remembers_as_it_is(action: str, remembered: int) -> None:
+    """The clock decides on threads, and no other repair may hang on the clock."""
+    past = [
+        {"event": "started", "step": 0, "stage": "fit", "facts": {}},
+        {"event": "trained", "step": 1, "seconds": 2.0, "values": {"loss": 1.0}},
+        {"event": "repaired", "step": 1, "action": action, "after": {"rounds": 1, "step": 0}},
+    ]
+    assert len(Chart("fit", past).since.history().of("unit_seconds").values) == remembered

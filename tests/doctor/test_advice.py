@@ -3,7 +3,7 @@
 import pytest
 
 from trainwright.core.findings import Finding, Severity
-from trainwright.doctor.advice import against_overfitting
+from trainwright.doctor.advice import advise, against_overfitting
 
 OVERFITTED = Finding(code="doctor.overfitting", severity=Severity.WARNING, where="fit", what="a gap")
 SPEC = "architecture.architecture_spec."
@@ -47,3 +47,10 @@ def test_the_fix_is_text_for_a_spec() -> None:
     )
     other = Finding(code="doctor.plateau", severity=Severity.INFO, where="fit", what="")
     assert against_overfitting(other, params={"dropout": 0.1}, weight_decay=0.0, unit="epoch", best=3) is None
+
+
+def test_a_rate_that_explodes_is_not_answered_with_regularisation() -> None:
+    given = {"params": {"dropout": 0.1}, "weight_decay": 0.0, "unit": "epoch", "best": None}
+    assert len(advise([OVERFITTED], **given)) == 1  # type: ignore[arg-type]
+    exploded = Finding(code="doctor.loss_exploding", severity=Severity.WARNING, where="fit", what="")
+    assert advise([exploded, OVERFITTED], **given) == []  # type: ignore[arg-type]

@@ -92,3 +92,24 @@ def test_formats_get_wider_one_at_a_time() -> None:
     assert chosen(overflown(broken, precision="fp16"), Policy(precision_changes=0)) is None
     assert suggestion(first, rate=None, path="x").fix == "Write training.precision: bf16"
     assert words(first) == "going back and computing in bf16"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "more"),
+    [
+        ({"streamed": True, "workers": 0, "cores": 4}, 2),
+        ({"streamed": True, "workers": 2, "cores": 4}, 4),
+        ({"streamed": True, "workers": 3, "cores": 4}, 4),
+        ({"streamed": True, "workers": 4, "cores": 4}, None),
+        ({"streamed": True, "workers": 0, "cores": 1}, None),
+        ({"streamed": False, "workers": 0, "cores": 4}, None),
+        ({}, None),
+    ],
+)
+def test_threads_that_load_are_doubled_while_there_are_cores(evidence: dict[str, object], more: int | None) -> None:
+    finding = Finding(code="doctor.starved", severity=Severity.WARNING, where="fit", what="waits", evidence=evidence)  # type: ignore[arg-type]
+    remedy = choose([finding], Policy(), able=("num_workers",))
+    assert (None if remedy is None else remedy.values["num_workers"]) == more
+    assert choose([finding], Policy(worker_changes=0), able=("num_workers",)) is None
+    if remedy is not None:
+        assert suggestion(remedy, rate=None, path="x").fix == f"Write training.num_workers: {more}"

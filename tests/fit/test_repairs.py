@@ -1,5 +1,6 @@
 """Repairs on real networks, through the driver: they heal, they are recorded, and they are the same every time."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import count
@@ -17,6 +18,7 @@ from trainwright.core.jsonable import JsonValue
 from trainwright.core.metrics import loss_metric
 from trainwright.doctor.history import history_of
 from trainwright.doctor.remedies import Planned, Policy
+from trainwright.fit.chart import Chart
 from trainwright.fit.driver import Fitted, Rules, fit
 from trainwright.fit.jobs import open_session
 from trainwright.fit.recorder import Recorder
@@ -421,3 +423,56 @@ def test_overfitting_is_answered_with_what_to_write_into_the_spec(tmp_path: Path
     assert fitted.repairs == ()
     quiet = Patient("40 rows, large model: digits", tmp_path / "off").train(Policy(mode="off"))
     assert not [f for f in quiet.findings if f.code == "doctor.repair_suggested"]
+
+
+def slow_disk(session: Any) -> None:
+    """Rows that take 30 ms a batch to come, as long as nobody gathers ahead."""
+    plain = session._feed.placed
+
+    def placed() -> Any:
+        source = plain()
+        if session._feed.loading().workers == 0 and not hasattr(source, "slow"):
+            source.slow, gather = True, source._gather
+
+            def slowly(rows: Any) -> Any:
+                time.sleep(0.03)
+                return gather(rows)
+
+            source._gather = slowly
+        return source
+
+    session._feed.placed = placed
+
+
+_STREAM: dict[str, Any] = {"data_on": "stream", "num_workers": 0}
+STARVED = Case(name="a slow disk", data="wine", rounds=16, patience=0, tamper=slow_disk, recipe=_STREAM)
+
+
+def test_a_training_that_waits_for_its_rows_gets_threads_that_gather_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainwright.fit.repairing.available_cores", lambda: 2)
+    patient = Patient(ROOMY.name, tmp_path / "starved")
+    patient.case = STARVED
+    fitted = patient.train()
+    (made,) = fitted.repairs
+    assert (made.symptom, made.values, made.back) == ("doctor.starved", {"num_workers": 2}, False)
+    assert (made.before, made.after["num_workers"], made.helped) == ({"num_workers": 0}, 2, True)
+    fed = Patient(ROOMY.name, tmp_path / "fed")
+    fed.case = replace(STARVED, tamper=None)
+    assert fed.weights(fed.train(), "model") == patient.weights(fitted, "model")
+    again = Patient(ROOMY.name, tmp_path / "again")
+    again.case = replace(STARVED, tamper=None)
+    second = again.train(Policy(mode="off", repeat=planned(fitted)))
+    assert planned(second) == planned(fitted)
+
+
+@pytest.mark.parametrize(("action", "remembered"), [("num_workers", 1), ("learning_rate", 0)])
+def test_threads_leave_what_the_doctor_remembers_as_it_is(action: str, remembered: int) -> None:
+    """The clock decides on threads, and no other repair may hang on the clock."""
+    past = [
+        {"event": "started", "step": 0, "stage": "fit", "facts": {}},
+        {"event": "trained", "step": 1, "seconds": 2.0, "values": {"loss": 1.0}},
+        {"event": "repaired", "step": 1, "action": action, "after": {"rounds": 1, "step": 0}},
+    ]
+    assert len(Chart("fit", past).since.history().of("unit_seconds").values) == remembered

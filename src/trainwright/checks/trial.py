@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, cast
 from trainwright.core import registry
 from trainwright.core.clock import Clock
 from trainwright.core.seeds import Seeds
-from trainwright.engines.contract import Job, Session, Table
+from trainwright.doctor.capacity import halved
+from trainwright.engines.contract import Job, OutOfMemory, Repair, Session, Table, Unit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,10 +71,29 @@ def session(job: Job) -> Iterator[Session]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _units(opened: Session) -> Iterator[Unit]:
+    while True:
+        try:
+            yield from opened.units()
+        except OutOfMemory as full:
+            half, step_rows = halved(full.batch_rows, full.least_rows), full.step_rows
+            if half >= full.batch_rows:
+                raise
+        else:
+            return
+        opened.apply(Repair(action="halve_batch", values={"batch_size": half, "step_rows": step_rows}))
+
+
 def train(opened: Session, clock: Clock, seconds: float) -> Trained:
-    """Train to the end of the plan, or until the first unit that ends after ``seconds``."""
+    """Train to the end of the plan, or until the first unit that ends after ``seconds``.
+
+    Passes that memory has no room for are halved, as the training itself has its repairs for them.
+
+    Raises:
+        OutOfMemory: the smallest pass does not fit.
+    """
     start, rounds = clock.elapsed(), 0
-    for unit in opened.units():
+    for unit in _units(opened):
         rounds = unit.rounds
         if clock.elapsed() - start > seconds:
             return Trained(rounds=rounds, seconds=clock.elapsed() - start, cut_short=True)

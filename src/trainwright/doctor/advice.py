@@ -1,6 +1,6 @@
 """What to write into a spec against overfitting, which is only said: a regularised model is another one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue
@@ -21,6 +21,34 @@ _TREES: Mapping[str, Callable[[float], float]] = {
 
 _PENALTIES: Mapping[str, float] = {"lambda_l2": 1.0, "reg_lambda": 1.0, "l2_leaf_reg": 3.0}
 """At least what XGBoost and CatBoost have by default (LightGBM has none), else ten times the present one."""
+
+
+_OTHERWISE = (
+    "doctor.non_finite",
+    "doctor.loss_exploding",
+    "doctor.rate_too_high",
+    "doctor.label_noise",
+    "doctor.learned_by_heart",
+)
+"""Where one of these was found too, validation is worse than training for another reason."""
+
+
+def advise(
+    verdict: Sequence[Finding],
+    *,
+    params: Mapping[str, JsonValue],
+    weight_decay: float | None,
+    unit: str,
+    best: int | None,
+) -> list[Finding]:
+    """What to write into the spec after a training with these findings. See `against_overfitting`."""
+    if any(finding.code in _OTHERWISE for finding in verdict):
+        return []
+    found = (
+        against_overfitting(finding, params=params, weight_decay=weight_decay, unit=unit, best=best)
+        for finding in verdict
+    )
+    return [finding for finding in found if finding is not None]
 
 
 def against_overfitting(

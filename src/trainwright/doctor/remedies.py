@@ -18,6 +18,9 @@ RAISE = 10.0
 """What a rate is multiplied with under which nothing moves, after a range test. Its sign is an update of less than a
 tenth of the usual one (`trainwright.doctor.losses`), so the raised rate is the usual one at most."""
 _TOO_FAST = ("doctor.non_finite", "doctor.loss_exploding", "doctor.rate_too_high")
+TRACELESS = ("num_workers",)
+"""Actions that change no bit of the result: made when the clock says so, so nothing else may depend on them."""
+
 _WIDER = {"fp16": "bf16", "bf16": "fp32"}
 _FEW = 0.1  # of the rows looked at: where more are broken, the weights are the likelier cause (assumption)
 
@@ -39,7 +42,8 @@ class Policy:
     """What may be repaired: ``auto`` repairs, ``suggest`` says what it would do, ``off`` does neither.
 
     At most ``rate_changes`` changes of the learning rate, ``skipped_rows`` rows left out, ``clips`` clip norms set,
-    ``batch_halvings`` halvings of the rows of a pass, ``precision_changes`` changes of the number format.
+    ``batch_halvings`` halvings of the rows of a pass, ``precision_changes`` changes of the number format,
+    ``worker_changes`` changes of the threads that load.
     ``repeat`` are the first repairs of the training, of an earlier one.
     """
 
@@ -49,6 +53,7 @@ class Policy:
     clips: int = 1
     batch_halvings: int = 6  # assumption: 64 times less for a pass; where that is too much, the network is the cause
     precision_changes: int = 2  # from fp16 by way of bf16 to fp32
+    worker_changes: int = 3  # assumption: from none to eight
     repeat: tuple[Planned, ...] = ()
 
 
@@ -89,6 +94,8 @@ def _for(finding: Finding, policy: Policy, done: Sequence[Remedy], *, learned: b
         remedy = Remedy(symptom=code, action="skip_rows", values={"rows": rows}, back=bool(evidence.get("spoiled")))
         if _allowed(remedy, policy, done):
             return remedy
+    if code == "doctor.starved":
+        return _more_workers(finding)
     if code == "doctor.precision_overflow" and (wider := _WIDER.get(str(evidence.get("precision")))):
         return Remedy(symptom=code, action="precision", values={"precision": wider}, back=True)
     if code == "doctor.out_of_memory":
@@ -114,6 +121,17 @@ def _smaller_batches(finding: Finding) -> Remedy | None:
     return Remedy(symptom=finding.code, action="halve_batch", values={"batch_size": half, "step_rows": step})
 
 
+def _more_workers(finding: Finding) -> Remedy | None:
+    """Twice the threads, where rows are gathered by threads and there are cores for them."""
+    workers, cores = finding.evidence.get("workers"), finding.evidence.get("cores")
+    if not finding.evidence.get("streamed") or not isinstance(workers, int) or not isinstance(cores, int):
+        return None
+    more = min(cores, max(2, 2 * workers))
+    if more <= workers or cores < 2:
+        return None
+    return Remedy(symptom=finding.code, action="num_workers", values={"num_workers": more})
+
+
 def _rate(factor: float, done: Sequence[Remedy]) -> Mapping[str, JsonValue]:
     """A range test on the first batches says what the rate should be; where it was done already, a factor."""
     return {"factor": factor} if any(d.values.get("measure") for d in done) else {"measure": True}
@@ -135,6 +153,7 @@ def _allowed(remedy: Remedy, policy: Policy, done: Sequence[Remedy]) -> bool:
         "clip_norm": policy.clips,
         "halve_batch": policy.batch_halvings,
         "precision": policy.precision_changes,
+        "num_workers": policy.worker_changes,
     }
     if remedy.action in limits:
         return len(same) < limits[remedy.action]
@@ -161,6 +180,8 @@ def suggestion(remedy: Remedy, *, rate: float | None, path: str) -> Finding:
         change = f"training.clip_norm: {remedy.values['norm']:.4g}"
     elif remedy.action == "halve_batch":
         change = accumulated(*(int(str(remedy.values[name])) for name in ("batch_size", "step_rows")))
+    elif remedy.action == "num_workers":
+        change = f"training.num_workers: {remedy.values['num_workers']}"
     elif remedy.action == "precision":
         change = f"training.precision: {remedy.values['precision']}"
     elif remedy.action == "skip_rows":
@@ -193,6 +214,8 @@ def words(remedy: Remedy) -> str:
         return f"{back}multiplying the learning rate by {_factor(remedy):g}"
     if remedy.action == "clip_norm":
         return f"{back}scaling gradients down to a length of {remedy.values['norm']:.4g}"
+    if remedy.action == "num_workers":
+        return f"gathering rows by {remedy.values['num_workers']} threads"
     if remedy.action == "precision":
         return f"{back}computing in {remedy.values['precision']}"
     if remedy.action == "halve_batch":

@@ -210,6 +210,23 @@ class Halves(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Loading:
+    """How rows come to the device: ``streamed`` batch by batch by ``workers`` threads, or they lie there."""
+
+    streamed: bool
+    workers: int
+
+
+@runtime_checkable
+class Loads(Protocol):
+    """A session whose threads for loading can be changed while it trains, with the same batches (`num_workers`)."""
+
+    def loading(self) -> Loading:
+        """How it is now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Suspicion:
     """Who is to blame for a step that was not finite.
 
@@ -436,6 +453,18 @@ class Snapshots(Protocol):
 def findings_of(session: "Session") -> tuple[Finding, ...]:
     """What a session has found; nothing where it has no such method."""
     return tuple(session.findings()) if isinstance(session, Tells) else ()
+
+
+class Beginning(Protocol):
+    """A training that has not begun, to be saved: what a repair goes back to where nothing good was reached."""
+
+    def save(self, folder: Path) -> None:
+        """See `Session.save`."""
+        ...
+
+    def close(self) -> None:
+        """See `Session.close`."""
+        ...
 
 
 class Session(Protocol):

@@ -7,6 +7,7 @@ from trainwright.core.findings import Finding
 from trainwright.core.jsonable import JsonValue
 from trainwright.doctor.examine import examine
 from trainwright.doctor.history import Growing
+from trainwright.doctor.remedies import TRACELESS
 
 WATCHED = ("objective", "train_loss", "gradient_norm", "unit_seconds", "layer.")
 """What the symptoms that have a remedy look at."""
@@ -23,7 +24,7 @@ class Chart:
         for line in past:
             self.whole.see(line)
             self.since.see(line)
-            if line.get("event") == "repaired":
+            if line.get("event") == "repaired" and line.get("action") not in TRACELESS:
                 self.since.forget()
 
     def __call__(self, event: Event) -> None:

@@ -24,7 +24,7 @@ from trainwright.core.metrics import Metric
 from trainwright.core.usage import ProcessUsage
 from trainwright.doctor.remedies import Policy
 from trainwright.doctor.symptoms import Waits, non_finite, starved
-from trainwright.engines.contract import Halves, Job, OutOfMemory, Session, Unit, findings_of
+from trainwright.engines.contract import Beginning, Halves, Job, OutOfMemory, Session, Unit, findings_of
 from trainwright.fit.chart import Chart
 from trainwright.fit.judge import Judge
 from trainwright.fit.progress import Applied, Progress, progress_from, with_outcome
@@ -101,7 +101,7 @@ def fit(
     resume_from: Checkpoint | None = None,
     ends_early: Callable[[int, float], bool] = lambda _rounds, _value: False,
     past: Iterable[Mapping[str, JsonValue]] = (),
-    anew: Callable[[Job], Session] | None = None,
+    anew: Callable[[Job], Beginning] | None = None,
 ) -> Fitted:
     """Train until the rules say stop; the best round is then selected.
 
@@ -237,15 +237,14 @@ class _Loop:
                 return replace(progress, reason="rounds")
             self.recorder.emit(unit.rounds, _trained(unit, self.job.plan.unit, self._usage_of(unit)))
             self.saver.look()
-            self._listen(unit)
             progress = replace(progress, rounds=unit.rounds, step=unit.step, units=progress.units + 1)
+            progress = self._prepared(self._listen(unit, progress))
             if self.repairing is not None:
                 progress = self.repairing.filled(progress)
             progress, back = self._looked_at(progress, unit)
             if back:
                 self._saved_after_repair(progress)
                 return progress
-            progress = self._prepared(progress)
             if self.resumable and (progress.reason or self._due()):
                 self._save("last", progress.reason or "interval", progress)
             if progress.reason == "signal":
@@ -279,11 +278,18 @@ class _Loop:
         """What the process takes, where the engine does not say it."""
         return {} if "cpu_percent" in unit.values else self.usage.read()
 
-    def _listen(self, unit: Unit) -> None:
-        """Record what there is to be said after a unit; that it waits for its data, where it does."""
+    def _listen(self, unit: Unit, progress: Progress) -> Progress:
+        """Record what there is to be said after a unit; that it waits for its data, where it does, and what is done."""
         self.waits, starving = starved(self.waits, unit.values, unit.seconds, step=unit.rounds, stage=self.stage)
-        self.tell([] if starving is None else [starving], unit.rounds)
+        if starving is not None and self.repairing is not None:
+            treated = self.repairing.starved(starving, progress)
+            self.waits = self.waits if treated.progress is progress else Waits()
+            self.tell(treated.findings, unit.rounds)
+            progress = treated.progress
+        else:
+            self.tell([] if starving is None else [starving], unit.rounds)
         self.hear(unit.rounds)
+        return progress
 
     def hear(self, step: int) -> None:
         """Record what the session and the saver have to say."""

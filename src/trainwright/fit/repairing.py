@@ -16,13 +16,14 @@ from trainwright.core.findings import Finding
 from trainwright.core.jsonable import JsonValue
 from trainwright.doctor import advice, capacity, layers, losses
 from trainwright.doctor.history import Growing
-from trainwright.doctor.remedies import Policy, Remedy, choose, repaired, suggestion
-from trainwright.engines.contract import Halves, Job, OutOfMemory, Repair, Session, Suspects
+from trainwright.doctor.remedies import TRACELESS, Policy, Remedy, choose, repaired, suggestion
+from trainwright.engines.contract import Beginning, Halves, Job, Loads, OutOfMemory, Repair, Session, Suspects
 from trainwright.fit.judge import Judge
 from trainwright.fit.progress import Applied, Progress, progress_from
 from trainwright.fit.recorder import Recorder
 from trainwright.fit.saving import Saver
 from trainwright.run.checkpoints import read_checkpoint
+from trainwright.run.environment import available_cores
 
 _OFTEN = 20  # units after each of which the doctor looks; later at every twentieth part of them
 
@@ -52,7 +53,7 @@ class Repairing:
     recorder: Recorder
     checkpoints: Path
     since: Growing  # what happened since the last repair
-    anew: Callable[[Job], Session] | None
+    anew: Callable[[Job], Beginning] | None
     stage: str = "fit"
 
     def look(self, progress: Progress) -> Treated | None:
@@ -97,6 +98,17 @@ class Repairing:
             return Treated(progress=progress, findings=(finding, *(() if treated is None else treated.findings)))
         return treated
 
+    def starved(self, finding: Finding, progress: Progress) -> Treated:
+        """What is done about a training that waits for its rows."""
+        seen = finding
+        if isinstance(self.session, Loads):
+            evidence: dict[str, JsonValue] = {**asdict(self.session.loading()), "cores": available_cores()}
+            seen = replace(finding, evidence={**finding.evidence, **evidence})
+        treated = self.treat([seen], progress)
+        if treated is None or treated.progress is progress:
+            return Treated(progress=progress, findings=(seen, *(() if treated is None else treated.findings)))
+        return treated
+
     def full(self, error: OutOfMemory, progress: Progress) -> Treated:
         """What can be done about a step that did not fit.
 
@@ -136,7 +148,7 @@ class Repairing:
         if remedy is not None and (not remedy.back or learned or self.anew is not None):
             finding = next(f for f in findings if f.code == remedy.symptom)
             return self._made(remedy, finding, progress)
-        every = ("learning_rate", "clip_norm", "skip_rows", "halve_batch", "precision")
+        every = ("learning_rate", "clip_norm", "skip_rows", "halve_batch", "precision", "num_workers")
         advice = choose(findings, Policy(), able=every, learned=learned)
         if advice is None:
             return None
@@ -146,9 +158,11 @@ class Repairing:
         return Treated(progress=progress, findings=(said,))
 
     def due(self, progress: Progress) -> Treated | None:
-        """Before a unit: what an earlier training had to do before it could take its next step, if it did anything."""
+        """Before a unit: what an earlier training did here whatever the numbers of the unit before were."""
         again = self._repeated(progress)
-        return None if again is None or again.action != "halve_batch" else self._made(again, None, progress)
+        if again is None or again.action not in ("halve_batch", *TRACELESS):
+            return None
+        return self._made(again, None, progress)
 
     def _able(self) -> tuple[str, ...]:
         """The actions of the engine that this session can do: several processes cannot leave a step by themselves."""
@@ -188,7 +202,8 @@ class Repairing:
         )
         told = Repaired(symptom=made.symptom, action=made.action, before={**before, **values}, after=after)
         self.recorder.emit(progress.rounds, told)
-        self.since.forget()
+        if remedy.action not in TRACELESS:
+            self.since.forget()
         found = (*(() if finding is None else (repaired(finding, remedy),)), *doubts)
         return Treated(progress=replace(goes_on, repairs=(*progress.repairs, made)), back=remedy.back, findings=found)
 
@@ -258,6 +273,8 @@ class Repairing:
 
     def _state(self, remedy: Remedy) -> dict[str, JsonValue]:
         facts = self.session.facts()
+        if remedy.action == "num_workers" and isinstance(self.session, Loads):
+            return {"num_workers": self.session.loading().workers}
         if remedy.action == "precision":
             return {"precision": facts.precision}
         if remedy.action == "halve_batch":
@@ -277,14 +294,10 @@ def advised(verdict: Sequence[Finding], job: Job, progress: Progress, *, selects
     optimizer = recipe.get("optimizer") if isinstance(recipe, Mapping) else None
     decay = optimizer.get("weight_decay", 0.0) if isinstance(optimizer, Mapping) else None
     best = None if selects or progress.best_rounds >= progress.rounds else progress.best_rounds
-    found = (
-        advice.against_overfitting(
-            finding,
-            params=plan.params,
-            weight_decay=float(decay) if isinstance(decay, int | float) else None,
-            unit=plan.unit,
-            best=best,
-        )
-        for finding in verdict
+    return advice.advise(
+        verdict,
+        params=plan.params,
+        weight_decay=float(decay) if isinstance(decay, int | float) else None,
+        unit=plan.unit,
+        best=best,
     )
-    return [finding for finding in found if finding is not None]

@@ -96,6 +96,7 @@ def _lead(run: Path, order: Order, session: "TorchSession", team: "Team") -> Tra
                 log_position=lambda: log.position,
                 resume_from=read_checkpoint(folder.checkpoints, "last"),
                 past=log.lines(),
+                anew=lambda _job: led.beginning(),
             ).findings
             error: TrainwrightError | None = None
         except TrainwrightError as raised:

@@ -44,6 +44,9 @@ def _change(made: Mapping[str, JsonValue]) -> str:
     rows = values.get("rows")
     if action == "learning_rate":
         return _rates(made) or f"the learning rate was multiplied by {values.get('factor')}"
+    if action == "num_workers":
+        before = mapping(made.get("before")).get("num_workers")
+        return f"rows are gathered by {values.get('num_workers')} threads in place of {before}"
     if action == "precision":
         before = mapping(made.get("before")).get("precision")
         return f"matrix products are computed in {values.get('precision')} in place of {before}"

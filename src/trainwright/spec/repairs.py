@@ -18,7 +18,7 @@ class Repeat(Section):
     """A repair of an earlier training, made again at the same position."""
 
     symptom: str = Field(description="The finding that was treated.", examples=["doctor.loss_exploding"])
-    action: Literal["learning_rate", "clip_norm", "skip_rows", "halve_batch", "precision"] = Field(
+    action: Literal["learning_rate", "clip_norm", "skip_rows", "halve_batch", "precision", "num_workers"] = Field(
         description="What is changed.", examples=["learning_rate"]
     )
     values: dict[str, object] = Field(description="The change.", examples=[{"factor": 0.1}])
@@ -42,6 +42,7 @@ class Repairs(Section):
     precision_changes: StrictInt = Field(
         2, ge=0, description="Changes of the number format at most, where values leave it.", examples=[2]
     )
+    worker_changes: StrictInt = Field(3, ge=0, description="Changes of the threads that load at most.", examples=[3])
     repeat: tuple[Repeat, ...] = Field(
         (), description="Repairs of an earlier training, written by resolved.yaml.", examples=[[]]
     )

@@ -358,6 +358,7 @@ def policy_of(repairs: Repairs) -> Policy:
         clips=repairs.clips,
         batch_halvings=repairs.batch_halvings,
         precision_changes=repairs.precision_changes,
+        worker_changes=repairs.worker_changes,
         repeat=tuple(
             Planned(
                 symptom=one.symptom,

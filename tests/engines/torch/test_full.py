@@ -188,7 +188,7 @@ def test_units_end_where_an_earlier_training_was_repaired():
     "values", [{}, {"batch_size": 0, "step_rows": 32}, {"batch_size": 4}, {"batch_size": "x", "step_rows": 1}]
 )
 def test_sizes_that_are_none_are_refused(values):
-    with pytest.raises(ValueError, match="batch_size and step_rows above 0"):
+    with pytest.raises(ValueError, match="halve_batch needs batch_size and step_rows above 0"):
         TorchSession(make_job()).apply(Repair(action="halve_batch", values=values))
 
 
@@ -206,3 +206,24 @@ def test_what_full_memory_looks_like():
     assert is_full(wanted.value)
     assert not is_full(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     assert not is_full(ValueError("out of memory"))
+
+
+def test_more_threads_gather_the_same_batches_and_are_saved(tmp_path):
+    job = make_job(data_on="stream")
+    session = TorchSession(job)
+    next(session.units())
+    assert (session.loading().streamed, session.loading().workers) == (True, 0)
+    session.apply(Repair(action="num_workers", values={"num_workers": 2}))
+    next(session.units())
+    assert (session.loading().streamed, session.loading().workers) == (True, 2)
+    session.save(tmp_path)
+    again = TorchSession(job)
+    again.restore(tmp_path)
+    assert again.loading().workers == 2
+    wanted = weights_of(job)
+    assert same(finished(session), wanted)
+    assert same(finished(again), wanted)
+    for one in (session, again):
+        one.close()
+    with pytest.raises(ValueError, match="num_workers needs num_workers above 0"):
+        session.apply(Repair(action="num_workers", values={"num_workers": 0}))

@@ -87,6 +87,12 @@ def test_a_full_memory_is_no_failed_experiment():
         engine.sanity(make_job(params={"fault": "memory"}))
 
 
+def test_a_network_is_tried_on_as_many_rows_as_fit():
+    assert failed(make_job(params={"most": 20})) == failed(make_job())
+    with pytest.raises(ResourceMissing, match="ran out of memory"):
+        engine.sanity(make_job(params={"most": 3}))
+
+
 def test_a_target_that_is_mostly_one_value_is_no_false_alarm():
     """64 rows that hold no other value would make any first loss look enormous."""
     data = table(rows=3000)

@@ -1,7 +1,9 @@
 """PyTorch: networks trained by a loop of our own.
 
 The folder, from the question to the answer: `problem` (what is asked), `building` (the network), `batches` (its rows),
-`step` with `losses`, `optimizers` and `schedules` (one update), `session` (the training), `predictions`, `files`.
+`order` and `feed` (in which order, in passes of how many), `step` with `losses`, `optimizers` and `schedules` (one
+update), `parts` (all that is built once), `course` (what repairs made of the rate), `session` (the training), `saved`,
+`predictions`, `files`; `full` and `equivalence` for memory that has no room for a step.
 Modules below this one import torch; this one does not, until a training is opened or a model loaded.
 """
 
@@ -30,7 +32,7 @@ CAPABILITIES = Capabilities(
     exports=("native", "onnx", "torch_export", "torchscript"),
     extra="torch",
     training_keys=KEYS | {"distributed"},
-    repairs=("learning_rate", "clip_norm", "skip_rows", "halve_batch", "precision"),
+    repairs=("learning_rate", "clip_norm", "skip_rows", "halve_batch", "precision", "num_workers"),
 )
 
 EXPERIMENTS = (

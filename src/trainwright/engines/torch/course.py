@@ -74,3 +74,15 @@ class Course:
         self.precision = document.get("precision", self.precision)
         self.repaired = float(document["repaired"])
         self.plateau = Plateau(best, int(plateau["waited"]), int(plateau["cuts"]))
+
+
+def sizes(repair: Repair, *names: str) -> list[int]:
+    """The numbers of a repair.
+
+    Raises:
+        ValueError: they are none.
+    """
+    sizes = [repair.values.get(name) for name in names]
+    if not all(isinstance(size, int) and size > 0 for size in sizes):
+        raise ValueError(f"{repair.action} needs {' and '.join(names)} above 0, got {dict(repair.values)}")
+    return [int(str(size)) for size in sizes]

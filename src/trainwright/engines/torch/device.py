@@ -11,6 +11,9 @@ from trainwright.core.findings import Finding, Severity
 from trainwright.engines.torch.full import is_full
 from trainwright.engines.torch.recipe import Precision
 
+PRECISION_OF = {torch.float16: "fp16", torch.bfloat16: "bf16", None: "fp32"}
+"""The name of what matrix products are computed in, by the type inside autocast."""
+
 
 def find_device(name: str) -> torch.device:
     """The device of that name; ``auto`` takes CUDA, then MPS, then the CPU.

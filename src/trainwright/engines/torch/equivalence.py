@@ -8,8 +8,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from trainwright.engines.contract import Equivalence
-from trainwright.engines.torch.batches import Batch
+from trainwright.engines.contract import Equivalence, OutOfMemory
+from trainwright.engines.torch.batches import Batch, Grid
 from trainwright.engines.torch.device import exact_products, private_randomness, seed_generators
 from trainwright.engines.torch.full import Buffers, is_full, release
 from trainwright.engines.torch.parts import Parts
@@ -23,6 +23,19 @@ _ROUNDOFF = 2.0**-24  # of float32, in which both gradients are computed
 def batch_norms(network: nn.Module) -> int:
     """Modules whose output for a row depends on the other rows of its pass."""
     return sum(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in network.modules())
+
+
+def undone(parts: Parts, grid: Grid, said: str) -> OutOfMemory:
+    """The error for a step that did not fit, with what it has left freed; to be called when what said so is gone."""
+    parts.optimizers.zero_grad()
+    release(parts.device)
+    return OutOfMemory(
+        f"{parts.device} ran out of memory in a pass over {grid.batch_size} rows ({said})",
+        device=str(parts.device),
+        batch_rows=grid.batch_size,
+        step_rows=grid.step_rows,
+        least_rows=2 if batch_norms(parts.network) else 1,
+    )
 
 
 def compare(parts: Parts, batches: Cut, rows: int, *, seed: int) -> Equivalence:

@@ -1,13 +1,14 @@
 """The rows of a training, step by step: in which order, in passes of how many, from where."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
 from trainwright.core.findings import Finding
-from trainwright.engines.contract import Job
+from trainwright.engines.contract import Job, Loading
 from trainwright.engines.torch import automatic, placement
-from trainwright.engines.torch.batches import Batch, Grid, Source
+from trainwright.engines.torch.batches import Batch, Grid, Source, StreamedRows
 from trainwright.engines.torch.order import Order
 from trainwright.engines.torch.parts import Parts
 from trainwright.engines.torch.recipe import Recipe
@@ -23,6 +24,7 @@ class Feed:
         self.source: Source | None = None
         self.grid: Grid | None = None
         self.unit_steps = 1
+        self.workers: int | None = None  # what a repair made of the recipe's
         if recipe.batch_size != "auto":
             self.divide(recipe.batch_size)
 
@@ -43,9 +45,21 @@ class Feed:
         """The rows, put where they stay."""
         if self.source is None:
             parts = self._parts
-            self.source, finding = placement.place(self._job.train, parts.problem, parts.device, self._recipe)
+            recipe = self._recipe if self.workers is None else replace(self._recipe, num_workers=self.workers)
+            self.source, finding = placement.place(self._job.train, parts.problem, parts.device, recipe)
             self._say(finding)
         return self.source
+
+    def gather_by(self, workers: int | None) -> None:
+        """Gather rows by so many threads from the next unit on; the batches stay the same bit for bit."""
+        if workers != self.workers:
+            self.close()
+            self.workers = workers
+
+    def loading(self) -> Loading:
+        """How rows come to the device."""
+        workers = self._recipe.num_workers if self.workers is None else self.workers
+        return Loading(streamed=isinstance(self.source, StreamedRows), workers=workers)
 
     def batches(self, epoch: int, steps: range) -> Iterator[list[Batch]]:
         """The passes of each step of an epoch: this process's part of them."""

@@ -73,6 +73,8 @@ class Buffers:
 
     def keep(self) -> None:
         """Before a step."""
+        if not self._owned:
+            return
         if self._kept and not self._known:
             pairs = zip(self._owned, self._kept, strict=True)
             self._owned = [one for one, (_, copy) in pairs if not torch.equal(_of(one), copy)]

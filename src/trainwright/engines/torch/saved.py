@@ -4,12 +4,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from trainwright.core.jsonable import JsonValue
+from trainwright.engines._native_files import identity_of
+from trainwright.engines.contract import Job
 from trainwright.engines.torch.files import load_weights
 from trainwright.engines.torch.parts import Parts
+from trainwright.engines.torch.problem import Problem
+from trainwright.engines.torch.recipe import Recipe
 from trainwright.engines.torch.stored import Stored
+
+_NO_EFFECT = ("num_workers", "data_on", "statistics_every", "checkpoint_steps")
+"""Choices of the recipe that change no bit of the result, so a training may go on with others."""
+
+
+def identity(job: Job, problem: Problem, recipe: Recipe, device: torch.device) -> dict[str, JsonValue]:
+    """What a training must be to go on from a state."""
+    return {
+        **identity_of(job, version=f"torch {torch.__version__}"),
+        "network": job.plan.estimator,
+        "problem": problem.to_json(),
+        "recipe": {k: v for k, v in recipe.to_json().items() if k not in _NO_EFFECT},
+        "device": device.type,
+    }
 
 
 def saved(parts: Parts) -> tuple[dict[str, dict[str, Tensor]], dict[str, JsonValue]]:

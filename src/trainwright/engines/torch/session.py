@@ -16,12 +16,12 @@ from trainwright.core.errors import ArtifactRefused, SpecError
 from trainwright.core.findings import Finding
 from trainwright.core.jsonable import JsonValue
 from trainwright.engines._native_errors import training_errors
-from trainwright.engines._native_files import identity_of
-from trainwright.engines.contract import Equivalence, Job, ModelFacts, OutOfMemory, Repair, Suspicion, Unit
+from trainwright.engines.contract import Equivalence, Job, Loading, ModelFacts, OutOfMemory, Repair, Suspicion, Unit
 from trainwright.engines.torch import automatic, saved, trying
 from trainwright.engines.torch.batches import Batch
-from trainwright.engines.torch.course import Course
+from trainwright.engines.torch.course import Course, sizes
 from trainwright.engines.torch.device import (
+    PRECISION_OF,
     autocast_dtype,
     deterministic_algorithms,
     find_device,
@@ -31,7 +31,7 @@ from trainwright.engines.torch.device import (
     seed_generators,
 )
 from trainwright.engines.torch.distributed.team import Team
-from trainwright.engines.torch.equivalence import batch_norms, compare
+from trainwright.engines.torch.equivalence import compare, undone
 from trainwright.engines.torch.feed import Feed
 from trainwright.engines.torch.files import (
     STATE_JSON,
@@ -40,7 +40,7 @@ from trainwright.engines.torch.files import (
     read_document,
     write_document,
 )
-from trainwright.engines.torch.full import Buffers, StepTooLarge, release, step_too_large
+from trainwright.engines.torch.full import Buffers, StepTooLarge, step_too_large
 from trainwright.engines.torch.memory import kept_memory
 from trainwright.engines.torch.model import write_model
 from trainwright.engines.torch.parts import build_parts
@@ -54,11 +54,6 @@ from trainwright.engines.torch.usage import Usage
 
 if TYPE_CHECKING:
     from trainwright.engines.contract import Floats, Matrix
-
-_NO_EFFECT = ("num_workers", "data_on", "statistics_every", "checkpoint_steps")
-"""Choices of the recipe that change no bit of the result, so a training may go on with others."""
-
-_NAMES = {torch.float16: "fp16", torch.bfloat16: "bf16", None: "fp32"}
 
 
 class TorchSession:
@@ -138,6 +133,14 @@ class TorchSession:
         if not self._team.rank:
             write_document(folder, STATE_JSON, {**state, "shares": index}, files)
 
+    def save_beginning(self, folder: Path) -> None:
+        """Write the state that this training began with; by all processes at the same time."""
+        fresh = TorchSession(self._job, self._team)
+        try:
+            fresh.save(folder)
+        finally:
+            fresh.close()
+
     def state_bytes(self) -> int:
         """See `trainwright.engines.contract.Snapshots`: the weights, and as much again for each of two moments."""
         average = self._stepper.average is not None
@@ -157,7 +160,7 @@ class TorchSession:
     def restore(self, folder: Path) -> None:
         """Take up a saved state."""
         document = read_document(folder, STATE_JSON)
-        check_identity(document, self._identity(), folder)
+        check_identity(document, saved.identity(self._job, self._problem, self._recipe, self._device), folder)
         try:
             weights, tensors = stored_groups(folder, document["shares"], ("weights", "training"))
             self._take_up(document, weights, tensors, folder)
@@ -194,7 +197,7 @@ class TorchSession:
             optimizer=self._recipe.optimizer.name,
             learning_rate=None if self._course.lr is None else self._course.lr * self._course.repaired,
             batch_size=None if self._feed.grid is None else self._feed.grid.step_rows,
-            precision=_NAMES[self._stepper.amp],
+            precision=PRECISION_OF[self._stepper.amp],
             pass_rows=None if self._feed.grid is None else self._feed.grid.batch_size,
         )
 
@@ -205,14 +208,14 @@ class TorchSession:
     def apply(self, repair: Repair) -> None:
         """``learning_rate`` multiplies the rate by ``factor``, or has the next unit ``measure`` it; ``clip_norm`` sets
         the longest gradient (``norm``); ``skip_rows`` leaves ``rows`` of the training table out from the next unit on:
-        others stand in for them. ``halve_batch`` takes each step of ``step_rows`` rows in batches of ``batch_size``."""
+        others stand in for them. ``halve_batch`` takes each step of ``step_rows`` rows in batches of ``batch_size``.
+        ``num_workers`` threads gather rows."""
         if repair.action == "skip_rows":
             self._feed.order.skip(repair.values.get("rows"))
         elif repair.action == "halve_batch":
-            sizes = [repair.values.get(name) for name in ("batch_size", "step_rows")]
-            if not all(isinstance(size, int) and size > 0 for size in sizes):
-                raise ValueError(f"halve_batch needs a batch_size and step_rows above 0, got {dict(repair.values)}")
-            self._feed.divide(*(int(str(size)) for size in sizes))
+            self._feed.divide(*sizes(repair, "batch_size", "step_rows"))
+        elif repair.action == "num_workers":
+            self._feed.gather_by(*sizes(repair, "num_workers"))
         else:
             self._course.change(repair)
             self._set_precision()
@@ -225,6 +228,10 @@ class TorchSession:
             found = suspicion(self._network, self._parts.judged, named, self._network.state_dict())
             rounded = self._stepper.amp is not None and not found.rows and not found.spoiled
             return replace(found, only_rounded=rounded)
+
+    def loading(self) -> Loading:
+        """See `trainwright.engines.contract.Loads`."""
+        return self._feed.loading()
 
     def break_at(self, rounds: int, step: int) -> None:
         """See `trainwright.engines.contract.Halves`."""
@@ -307,7 +314,8 @@ class TorchSession:
         except StepTooLarge as error:
             said = str(error)
         if said:  # only here are the error, and the tensors it held, gone
-            self._full = self._undone(said)
+            assert self._feed.grid is not None
+            self._full = undone(self._parts, self._feed.grid, said)
             if not tally.steps or self._team.size > 1:  # the others wait in the step
                 raise self._full
         seconds = time.perf_counter() - began
@@ -354,19 +362,6 @@ class TorchSession:
         breaks = (step for epoch, step in self._breaks if epoch == self._epoch)
         return min((step for step in breaks if self._step < step < end), default=end)
 
-    def _undone(self, said: str) -> OutOfMemory:
-        """With what a step that did not fit has left freed; the error for it."""
-        assert self._feed.grid is not None
-        self._optimizers.zero_grad()
-        release(self._device)
-        return OutOfMemory(
-            f"{self._device} ran out of memory in a pass over {self._feed.grid.batch_size} rows ({said})",
-            device=str(self._device),
-            batch_rows=self._feed.grid.batch_size,
-            step_rows=self._feed.grid.step_rows,
-            least_rows=2 if batch_norms(self._network) else 1,
-        )
-
     def _take(self, step: list[Batch], tally: Tally, rate: float) -> bool:
         """One step, with its own dropout noise; now and then with a look at the layers."""
         done = self._epoch * self._steps + self._step
@@ -402,12 +397,13 @@ class TorchSession:
         """Everything that is saved: tensors in groups, and the numbers beside them."""
         groups, beside = saved.saved(self._parts)
         return groups, {
-            "identity": self._identity(),
+            "identity": saved.identity(self._job, self._problem, self._recipe, self._device),
             "epoch": self._epoch,
             "step": self._step,
             "batch_size": None if self._feed.grid is None else self._feed.grid.batch_size,
             "step_rows": None if self._feed.grid is None else self._feed.grid.step_rows,
             "skipped": [*self._feed.order.skipped],
+            "num_workers": self._feed.workers,
             **self._course.to_json(),
             **beside,
             "randomness": "order, augmentation and dropout are functions of (seed, epoch, step, row): nothing to save",
@@ -425,17 +421,8 @@ class TorchSession:
         self._set_precision()
         saved.take_up(self._parts, document, weights, tensors, folder)
         self._feed.order.take_up([int(row) for row in document.get("skipped", [])])
+        self._feed.gather_by(document.get("num_workers"))
         self._epoch, self._step, self._epoch_seconds = epoch, step, math.nan
-
-    def _identity(self) -> dict[str, JsonValue]:
-        recipe = {k: v for k, v in self._recipe.to_json().items() if k not in _NO_EFFECT}
-        return {
-            **identity_of(self._job, version=f"torch {torch.__version__}"),
-            "network": self._job.plan.estimator,
-            "problem": self._problem.to_json(),
-            "recipe": recipe,
-            "device": self._device.type,
-        }
 
     # small things
 

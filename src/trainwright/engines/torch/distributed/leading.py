@@ -10,7 +10,7 @@ from trainwright.engines.contract import Job, ModelFacts, Repair, Unit, findings
 from trainwright.engines.torch.distributed.team import Team
 
 if TYPE_CHECKING:
-    from trainwright.engines.contract import Floats, Matrix
+    from trainwright.engines.contract import Beginning, Floats, Matrix
     from trainwright.engines.torch.session import TorchSession
 
 
@@ -29,6 +29,9 @@ def follow(session: "TorchSession", team: Team) -> None:
         elif command["do"] == "save":
             with suppress(OSError):  # the leader hears of it too, and decides
                 session.save(Path(command["folder"]))
+        elif command["do"] == "save_beginning":
+            with suppress(OSError):
+                session.save_beginning(Path(command["folder"]))
         else:
             session.apply(Repair(action=command["action"], values=command["values"]))
 
@@ -70,6 +73,10 @@ class Led:
         self._team.announce({"do": "save", "folder": str(folder.absolute())})
         self._session.save(folder)
 
+    def beginning(self) -> "Beginning":
+        """The training before its first step, by all ranks."""
+        return _First(self._session, self._team)
+
     def restore(self, folder: Path) -> None:
         """All ranks read the same files."""
         self._team.announce({"do": "restore", "folder": str(folder.absolute())})
@@ -105,6 +112,21 @@ class Led:
             self._team.announce({"do": "gather"})
             self._session.gather()
             self._gathered = True
+
+
+class _First:
+    """A training before its first step."""
+
+    def __init__(self, session: "TorchSession", team: Team) -> None:
+        self._session, self._team = session, team
+
+    def save(self, folder: Path) -> None:
+        """Every rank builds it once more and writes what it alone holds."""
+        self._team.announce({"do": "save_beginning", "folder": str(folder.absolute())})
+        self._session.save_beginning(folder)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 def open_shared(job: Job, team: Team) -> "TorchSession":

@@ -6,6 +6,7 @@ that cannot be made says why.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -18,8 +19,8 @@ from trainwright.engines.torch.device import (
     private_randomness,
 )
 from trainwright.engines.torch.experiments import gradients, learning, rows, scores
-from trainwright.engines.torch.experiments.trial import Trial, failed, not_made, open_trial
-from trainwright.engines.torch.full import StepTooLarge, is_full
+from trainwright.engines.torch.experiments.trial import FEWEST_ROWS, ROWS, Trial, failed, not_made, open_trial
+from trainwright.engines.torch.full import StepTooLarge, is_full, release
 
 _Make: TypeAlias = Callable[[Trial], Experiment]
 
@@ -43,32 +44,52 @@ _OF_LANGUAGE = (rows.NO_LOOK_AHEAD,)
 
 
 def examine(job: Job) -> list[Experiment]:
-    """All experiments that mean something for this job, in order.
+    """All experiments that mean something for this job, in order; on fewer rows where memory has no room for them.
 
     Raises:
         SpecError: no network can be built from the spec.
         ResourceMissing: the device's memory is full.
     """
-    device = find_device(job.device)
-    found: list[Experiment] = []
-    broken = ""
+    device, most = find_device(job.device), ROWS
     with (
         pinned_threads(job.threads),
         private_randomness(device),
         exact_products(device),
         memory_errors(device),
-        open_trial(job, device) as trial,
     ):
-        for name, make in MAKERS.items():
-            if name in _OF_LANGUAGE and trial.problem.goal != "language":
-                continue
-            if broken:
-                found.append(not_made(name, f"nothing could be seen, as {broken} failed"))
-                continue
-            began = time.perf_counter()
+        while most > FEWEST_ROWS:
+            with suppress(_TooMany), open_trial(job, device, most) as trial:
+                return _examined(trial, may_be_fewer=True)
+            release(device)
+            most //= 2
+        with open_trial(job, device, most) as trial:
+            return _examined(trial, may_be_fewer=False)
+
+
+class _TooMany(Exception):
+    """Memory has no room for a pass over the trial's rows."""
+
+
+def _examined(trial: Trial, *, may_be_fewer: bool) -> list[Experiment]:
+    found: list[Experiment] = []
+    broken = full = ""
+    for name, make in MAKERS.items():
+        if name in _OF_LANGUAGE and trial.problem.goal != "language":
+            continue
+        if broken:
+            found.append(not_made(name, f"nothing could be seen, as {broken} failed"))
+            continue
+        began = time.perf_counter()
+        try:
             made = _attempt(name, make, trial)
-            found.append(_alone(replace(made, seconds=time.perf_counter() - began), found))
-            broken = name if name in _NEEDED and made.passed is False else ""
+        except (RuntimeError, MemoryError, StepTooLarge) as error:
+            if not may_be_fewer or not _is_full(error):
+                raise
+            full = str(error)
+        if full:  # the error is gone, and with it what it held
+            raise _TooMany(full)
+        found.append(_alone(replace(made, seconds=time.perf_counter() - began), found))
+        broken = name if name in _NEEDED and made.passed is False else ""
     return found
 
 
@@ -80,11 +101,15 @@ def _alone(made: Experiment, earlier: Sequence[Experiment]) -> Experiment:
     return not_made(made.name, f"not judged, as {causes[0]} failed: {made.saw}")
 
 
+def _is_full(error: BaseException) -> bool:
+    return is_full(error) or isinstance(error, StepTooLarge)
+
+
 def _attempt(name: str, make: _Make, trial: Trial) -> Experiment:
     try:
         return make(trial)
     except Exception as error:
-        if is_full(error) or isinstance(error, StepTooLarge):  # says nothing about the network
+        if _is_full(error):  # says nothing about the network
             raise
         said = " ".join(str(error).split())
         what, fix = _IN.get(name, _IN[scores.RUNS])

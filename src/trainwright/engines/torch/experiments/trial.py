@@ -17,9 +17,9 @@ from trainwright.engines.torch.losses import RowLosses, row_losses
 from trainwright.engines.torch.problem import Problem, problem_of
 from trainwright.engines.torch.recipe import Recipe, recipe_from
 
-_ROWS = 64
+ROWS = 64
 _ROWS_WORK = 5e9  # operations of one step; 64 rows of a usual network for tables, 4 of a language model
-_FEWEST_ROWS = 4
+FEWEST_ROWS = 4
 BATCHES = 4  # residual branches that start at zero get gradients from the second step on
 
 
@@ -37,10 +37,10 @@ class Trial:
     """What the experiments share. They leave the network as they found it.
 
     ``row_work`` is the number of operations of a forward and backward pass over one row; ``table`` has at most
-    `BATCHES` batches of ``rows`` rows.
+    `BATCHES` batches of ``rows`` rows, ``most`` at most.
     """
 
-    def __init__(self, job: Job, device: torch.device) -> None:
+    def __init__(self, job: Job, device: torch.device, most: int = ROWS) -> None:
         values = job.plan.options.get("recipe", {})
         assert isinstance(values, Mapping)
         self.job, self.device = job, device
@@ -51,8 +51,8 @@ class Trial:
         self.network: nn.Module = build_network(job, self.problem).to(device)
         size = sum(p.numel() for p in self.network.parameters())
         self.row_work = 6.0 * max(1, size) * self.problem.positions
-        wanted = int(min(_ROWS, max(_FEWEST_ROWS, _ROWS_WORK / self.row_work)))
-        self.rows = min(job.train.rows, wanted)
+        wanted = int(min(ROWS, max(FEWEST_ROWS, _ROWS_WORK / self.row_work)))
+        self.rows = min(job.train.rows, wanted, most)
         self.table = _few(job.train, self.rows * BATCHES, self.seeds.generator("rows"))
         self.source, _ = placement.place(self.table, self.problem, device, self.recipe)
         self.batch = next(iter(self.batches(1)))
@@ -98,13 +98,13 @@ class Trial:
 
 
 @contextmanager
-def open_trial(job: Job, device: torch.device) -> Iterator[Trial]:
-    """A trial whose workers end with it.
+def open_trial(job: Job, device: torch.device, most: int = ROWS) -> Iterator[Trial]:
+    """A trial whose workers end with it, on ``most`` rows at a time.
 
     Raises:
         SpecError: no network can be built from the spec.
     """
-    trial = Trial(job, device)
+    trial = Trial(job, device, most)
     try:
         yield trial
     finally:

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from tests.report.folder import edit, write_run
 from trainwright.core.errors import ArtifactRefused
-from trainwright.report import classes, limits, model_card, observations, tables, training_report, verdict
+from trainwright.report import classes, learning, limits, model_card, observations, tables, training_report, verdict
 from trainwright.report.documents import write_documents
 from trainwright.report.facts import gather
 from trainwright.report.words import amount
@@ -341,3 +341,13 @@ def test_a_curve_that_has_settled_is_not_called_unfinished(copied: Callable[[str
         (run / "training_log.jsonl").write_text("".join(json.dumps(point) + "\n" for point in points))
         edit(run / "run.json", lambda r: r["model"].update(watch="log_loss", learning_rate=0.1))
         assert words in observations.learning_rate(gather(run))
+
+
+def test_an_engines_own_loss_of_one_part_gets_no_chart_beside_the_metric_of_both(copied: Callable[[str], Path]) -> None:
+    run = copied("regression")
+    lines = [{"event": "started", "step": 0, "time_s": 0.1, "stage": "fit", "facts": {}}]
+    for step in (1, 2, 3):
+        metrics = {"train": {"rmse": 3.0 / step}, "val": {"rmse": 4.0 / step, "loss": 16.0 / step}}
+        lines.append({"event": "evaluated", "step": step, "time_s": 0.2, "metrics": metrics, "best": True})
+    (run / "training_log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert learning.panels(gather(run)) == ["rmse"]

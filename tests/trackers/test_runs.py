@@ -151,7 +151,7 @@ def test_a_search_with_everything_reaches_a_server_wandb_and_tensorboard(server:
     assert set(main["data"]) == {"train", "val", "test"}
     assert {"report.md", "resolved.yaml", "plots/learning_curves.png"} <= set(main["artifacts"])
     assert registered["registered"] == {"demo-model": ["1"]}
-    sample = pd.read_csv(run / "handoff" / "sample_predictions.csv", float_precision="round_trip")
+    sample = pd.read_csv(run / "handoff" / "sample_predictions.csv")
     stored = pd.read_parquet(run / "predictions" / "test.parquet").set_index("row")
     expected = stored.loc[sample["row"], "proba_yes"]
     assert main["predicted"][0] == ["prediction", "proba_no", "proba_yes"]

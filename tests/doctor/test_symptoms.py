@@ -49,7 +49,9 @@ def test_a_loss_that_is_not_finite_is_an_error_and_says_where(bad: float) -> Non
 
 
 def test_an_explosion_is_told_from_a_bad_first_round() -> None:
-    assert codes(history(train_loss=[0.6, 0.5, 2.2], objective=[0.6, 0.5, 2.0])) == ["loss_exploding"]
+    assert codes(history(train_loss=[0.6, 0.5, 2.2, 2.2], objective=[0.6, 0.5, 2.0, 2.0])) == ["loss_exploding"]
+    assert codes(history(train_loss=[0.6, 0.5, 7.2], objective=[0.6, 0.5, 2.0])) == ["loss_exploding"]
+    assert codes(history(train_loss=[2.2, 0.6, 2.2, 0.5], objective=[2.0, 0.6, 0.6, 0.5])) == []
     assert codes(history(train_loss=[1.5, 0.6], objective=[4.0, 0.6])) == []
     assert codes(history(objective=[70.0])) == ["loss_exploding"]
 

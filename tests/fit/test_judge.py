@@ -74,6 +74,7 @@ def test_single_broken_rows_codes_and_gaps_have_no_scale(tmp_path):
     X[:, 2] = 4000.0
     assert _scale(tmp_path, X, categorical=(2,))["largest"] < 2
     assert _scale(tmp_path, np.full((5, 1), np.nan)) is None
+    assert _scale(tmp_path, np.full((5, 1), np.inf)) is None
 
 
 @pytest.mark.parametrize("kept", [True, False])

@@ -34,8 +34,8 @@ def wide_inputs(history: History) -> Cause | None:
         "inputs_not_scaled",
         f"Inputs are not scaled: values of column {column} are typically {scale:.3g}, where gradient steps need about "
         "1. No learning rate suits such columns and others together",
-        "Write under data: `feature_pipeline: {steps: [{sklearn.preprocessing.StandardScaler: {}}]}`, or leave out "
-        'FEATURES = "native" in a network of your own: the default is scaled',
+        'Leave FEATURES = "native" out of a network of your own: it then gets scaled features. With a pipeline of your '
+        "own, add as its last step under data.feature_pipeline: `- sklearn.preprocessing.StandardScaler: {}`",
         {"column": column, "typical_size": scale},
     )
 

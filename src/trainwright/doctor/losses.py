@@ -13,8 +13,8 @@ from trainwright.doctor.wording import at, symptom
 
 # Every number below is an assumption that benchmarks/clinic.py was the measure of: chosen on one half of its runs,
 # reported on the other.
-_EXPLODED = 3.0  # times the loss of the best constant prediction
-_FAR = 10.0  # times that of the best constant, where the steps of a whole unit are averaged with the first ones
+_EXPLODED = 3.0  # times the loss of the best constant prediction, in two evaluations that follow each other
+_FAR = 10.0  # times that of the best constant in one, or where a unit's steps are averaged with the first ones
 _FELL_OFF = 10.0  # times its own lowest value, where no constant is known
 _SPIKE = 4.0  # times the median of the units before
 _BEFORE = 5  # units a spike is compared with
@@ -68,15 +68,18 @@ def exploding(history: History) -> Finding | None:
         return far
     constant = history.number("constant_loss", "train")
     name = "train_loss" if constant and history.of("train_loss").values else "objective"
-    series, lowest = history.of(name), math.inf
+    series, lowest, before = history.of(name), math.inf, 0.0
     for step, value in finite_points(series):
-        limit = _EXPLODED * constant if constant and name == "train_loss" else _FELL_OFF * max(lowest, 1e-3)
+        if constant and name == "train_loss":  # a hot start may lie that high once, and come back
+            limit = _EXPLODED * constant if before > _EXPLODED * constant else _FAR * constant
+        else:
+            limit = _FELL_OFF * max(lowest, 1e-3)
         if value > limit:
             reference = f"{constant:.4g} for the best constant" if name == "train_loss" else f"{lowest:.4g} before"
             what = f"{_words(name)} is {value:.4g} at {at(history, step)}, against {reference}"
             evidence = {"step": step, "value": value, "constant": constant, "lowest": _or_none(lowest)}
             return _exploded(history, what, evidence)
-        lowest = min(lowest, value)
+        lowest, before = min(lowest, value), value
     return None
 
 

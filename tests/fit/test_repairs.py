@@ -476,3 +476,27 @@ def test_threads_leave_what_the_doctor_remembers_as_it_is(action: str, remembere
         {"event": "repaired", "step": 1, "action": action, "after": {"rounds": 1, "step": 0}},
     ]
     assert len(Chart("fit", past).since.history().of("unit_seconds").values) == remembered
+
+
+NORMED = Case(
+    name="room for 10 rows, batch norm",
+    data="wine",
+    family="layers",
+    params={"layers": [{"linear": 16}, "batch_norm", "relu"]},
+    rounds=2,
+    recipe={"batch_size": 32, "optimizer": {"lr": 0.01}},
+    tamper=room_for(10),
+)
+
+
+def test_batch_norm_in_smaller_passes_is_called_another_training(tmp_path: Path) -> None:
+    patient = Patient(ROOMY.name, tmp_path)
+    patient.case = NORMED
+    fitted = patient.train()
+    assert [made.values["batch_size"] for made in fitted.repairs] == [16, 8]
+    for made in fitted.repairs:
+        assert (made.proof["equivalent"], made.proof["batch_norms"]) == (False, 1)
+        assert float(str(made.proof["difference"])) > 100 * float(str(made.proof["tolerance"]))
+    (told,) = [finding for finding in fitted.findings if finding.code == "doctor.not_equivalent"]
+    assert told.severity.value == "warning"
+    assert "1 batch norm takes its statistics" in told.why

@@ -57,7 +57,8 @@ def not_equivalent(
         what = f"whether smaller passes give the same gradient could not be seen: {seen}"
     else:
         what = f"smaller passes give another gradient: {difference:.3g} of the largest entry apart over {rows} rows"
-    norms = f"{batch_norms} batch norms take their statistics from the rows of a pass, which are fewer now"
+    many = "1 batch norm takes its" if batch_norms == 1 else f"{batch_norms} batch norms take their"
+    norms = f"{many} statistics from the rows of a pass, which are fewer now"
     return Finding(
         code="doctor.not_equivalent",
         severity=Severity.WARNING,

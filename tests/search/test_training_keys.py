@@ -6,9 +6,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.search.builders import told
-from tests.search.whole import gone_on, searched
+from tests.search.whole import job_after, searched
 from trainwright.core.errors import SpecError
-from trainwright.run.files import read_json
 
 NET = """
 from torch import nn
@@ -143,9 +142,9 @@ def test_a_rate_that_training_fixes_is_not_searched_beside_it(tmp_path):
         )
 
 
-def test_a_search_with_weights_goes_on_after_its_end(tmp_path):
-    work = searched(
-        tmp_path, {"budget": "2 trials", "seeds": 1}, {"train": rare(300)}, training={"rounds": 20, "metric": "f1"}
-    )
-    again = gone_on(work.folder.path)
-    assert read_json(again.folder.path / "search" / "summary.json")["params"] == work.record["search"]["params"]
+def test_the_final_fit_has_the_weights_of_the_winner(tmp_path):
+    search = {"method": "grid", "seeds": 1, "search_space": {"class_weight": ["balanced"]}}
+    work = searched(tmp_path, search, {"train": rare(300)}, training={"rounds": 5, "metric": "f1"})
+    job = job_after(work.folder.path)
+    assert job.train.weight is not None
+    assert [job.train.weight[job.train.y == y].sum() for y in (0, 1)] == pytest.approx([job.train.rows / 2] * 2)

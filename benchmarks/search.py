@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 MISSION_TRIALS = 100
 FOLDS = 5
 LOWER_IS_BETTER = frozenset({"rmse"})
-SHARES = (1 / 100, 1 / 30, 1 / 10, 1 / 3, 1.0)  # of T, as the budget of our search
+SHARES = (1 / 100, 1 / 30, 1 / 15, 1 / 10, 1 / 3, 1.0)  # of T, as the budget of our search
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -312,3 +312,11 @@ def test_time_to_score_a_model_of_many_rounds_is_set_aside(tmp_path: Path, keeps
     scored_s = 0.1 * rounds * 3  # four rows for training, twice four for validation and test
     assert trained_s + scored_s <= 41.0, "a unit takes one second, and the last one may begin before the limit"
     assert trained_s + 1.5 * scored_s >= 39.0, "and no time is given away but what writing the model is given"
+
+
+def test_a_deadline_for_training_alone_sets_nothing_aside(tmp_path: Path) -> None:
+    path = [float(n) for n in range(100, 0, -1)]
+    run = Run(tmp_path, path, patience=0)
+    run.session = Forest(path, run.clock, keeps_every_round=True)
+    run(deadline_s=40.0, scored_in_time=False)
+    assert (run.session.position, run.clock.elapsed()) == (40, 40.0)

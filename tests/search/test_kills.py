@@ -1,5 +1,6 @@
 """SIGKILL in the middle of a search: no trial lost, none counted twice, the same best configuration and model."""
 
+import json
 import os
 import random
 import time
@@ -20,12 +21,12 @@ def whole_lines(ledger: Path) -> bytes:
     return content[: content.rfind(b"\n") + 1]
 
 
-def kill_at(process, folder: Path, lines: int, delay_s: float) -> bool:
-    """Kill once the ledger below a folder has that many lines; whether the process was still there."""
+def kill_at(process, folder: Path, lines: int, delay_s: float, ledger: str = "trials.jsonl") -> bool:
+    """Kill once a ledger of the run below a folder has that many lines; whether the process was still there."""
     ends = time.monotonic() + TIMEOUT_S
     while process.poll() is None:
         assert time.monotonic() < ends, "no progress"
-        if any(whole_lines(p).count(b"\n") >= lines for p in folder.glob("*/search/trials.jsonl")):
+        if any(whole_lines(p).count(b"\n") >= lines for p in folder.glob(f"*/search/{ledger}")):
             break
         time.sleep(0.002)  # a file cannot be waited for
     time.sleep(delay_s)
@@ -73,3 +74,29 @@ def test_a_search_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path, 
         assert record(run)["best_params"] == record(straight)["best_params"]
         assert points(run, "trial") == points(straight, "trial")
         assert_whole(run)
+
+
+@pytest.mark.slow
+def test_a_nested_estimate_that_is_killed_goes_on_where_it_was(tmp_path):
+    project = Project(tmp_path)
+    search = {"budget": "5 trials", "optimism": "nested", "optimism_folds": 3}
+    project.write(spec("lightgbm", training={"rounds": 60}, hyperparameter_search=search), table(rows=1500))
+    straight = project.train("--out", "straight")
+    process = project.start("train", "spec.yaml", "--out", tmp_path / "killed", "--quiet")
+    assert kill_at(process, tmp_path / "killed", 2, 0.02, ledger="optimism/1/trials.jsonl")
+    (run,) = (tmp_path / "killed").iterdir()
+    ledger = run / "search" / "optimism" / "1" / "trials.jsonl"
+    before = whole_lines(ledger)
+    done = finish(project.start("resume", run, "--json"))
+    assert done.returncode == 0, done.stdout
+    assert ledger.read_bytes().startswith(before), "finished trials of the fold are kept"
+    assert told(run) == told(straight)
+    assert digests(run) == digests(straight)
+    assert optimism(run) == optimism(straight)
+    assert_whole(run)
+
+
+def optimism(run: Path) -> list[object]:
+    """The folds' numbers without their seconds."""
+    found = json.loads((run / "search" / "optimism.json").read_text())["measured"]
+    return [found["optimism"], found["corrected"], [(d["inner"], d["scores"], d["trials"]) for d in found["divisions"]]]

@@ -10,6 +10,7 @@ import pandas as pd
 from tests.pipeline.builders import spec
 from trainwright.core.clock import Clock, ManualClock
 from trainwright.core.events import Event
+from trainwright.engines.contract import Job
 from trainwright.stages import launch, prepare, searching
 from trainwright.stages.work import Work
 
@@ -56,10 +57,17 @@ def gone_on(run: Path) -> Work:
     return work
 
 
-def _search(work: Work) -> None:
+def job_after(run: Path) -> Job:
+    """What the final fit of a run that `searched` left would train, where no model was kept."""
+    with launch.old_run(run, trust_code=False, listener=None) as work:
+        return _search(work).prepared.job
+
+
+def _search(work: Work) -> searching.Searched:
     dataset = prepare.read_data(work)
     plan = prepare.plan_training(work, dataset)
     prepared = prepare.prepare_training(work, dataset, plan)
     found = searching.search(work, dataset, plan, prepared)
     if found.kept is not None:
         found.kept.close()
+    return found

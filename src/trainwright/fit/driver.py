@@ -45,8 +45,9 @@ class Rules:
 
     ``patience`` rounds without ``watch`` getting better by more than ``min_delta`` stop it (0: never). ``deadline_s``
     is a reading of the clock by which training, and what scoring its model will take (`Tail`), must have ended: no
-    unit begins after that. ``checkpoint_every_s`` seconds pass between saves, of which the newest ``keep_checkpoints``
-    stay. ``repairs`` is what the doctor may do; None: this training is not examined (a trial, a baseline).
+    unit begins after that. Where ``scored_in_time`` is false, only the training must have ended by then.
+    ``checkpoint_every_s`` seconds pass between saves, of which the newest ``keep_checkpoints`` stay. ``repairs`` is
+    what the doctor may do; None: this training is not examined (a trial, a baseline).
     """
 
     watch: Metric
@@ -54,6 +55,7 @@ class Rules:
     patience: int
     min_delta: float = 0.0
     deadline_s: float | None = None
+    scored_in_time: bool = True
     checkpoint_every_s: float = 30.0
     keep_checkpoints: int = 1
     repairs: Policy | None = None
@@ -370,7 +372,7 @@ class _Loop:
         if self.rules.patience and progress.rounds - progress.best_rounds >= self.rules.patience:
             return "early_stopping"
         if self.rules.deadline_s is not None:
-            tail_s = self.tail.seconds(progress.rounds)
+            tail_s = self.tail.seconds(progress.rounds) if self.rules.scored_in_time else 0.0
             if self.recorder.clock.elapsed() >= self.rules.deadline_s - tail_s:
                 return "time_budget"
         return "pruned" if self.pruned else ""

@@ -1,7 +1,7 @@
 """From parts of a data set to a job an engine can train."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -88,14 +88,29 @@ def open_session(job: Job) -> Session:
     return cast(Session, registry.load("engines", job.plan.engine).open(job))
 
 
+def weighed(prepared: Prepared, part: "Part", class_weight: str) -> Prepared:
+    """The same prepared rows under other weights of classes; ``part`` are the training rows as they were read.
+
+    Raises:
+        SpecError: there are row weights that the model cannot use.
+    """
+    job = prepared.job
+    weight = row_weights(part, job.num_classes, class_weight)
+    if weight is not None and not job.plan.accepts_weights:
+        raise SpecError(f"{job.plan.family} ({job.plan.estimator}) cannot use row weights with these parameters")
+    return replace(prepared, job=replace(job, train=replace(job.train, weight=weight)))
+
+
 def row_weights(part: "Part", num_classes: int, class_weight: str) -> "np.ndarray | None":
-    """Weights of training rows: the file's, times rows / (classes * rows of the class) when balanced."""
+    """Weights of training rows: the file's, times rows / (classes * rows of the class) when balanced, or the square
+    root of that."""
     import numpy as np
 
-    if class_weight != "balanced" or num_classes == 0:
+    if class_weight == "none" or num_classes == 0:
         return part.weight
     counts = np.bincount(part.y, minlength=num_classes)
     per_class = len(part) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    per_class = np.sqrt(per_class) if class_weight == "sqrt" else per_class
     balanced: np.ndarray = per_class[part.y]
     return balanced if part.weight is None else balanced * part.weight
 

@@ -155,14 +155,14 @@ def _judge_family(loaded: "LoadedSpec", name: str, estimator: str) -> Iterable["
                 "write auto or cpu",
             )
         yield from _judge_keys(loaded, family, name, tasks[0], capabilities)
-        for problem in _problems_of_all(family, spec, tasks, _located(loaded, estimator), loaded.base):
+        for problem in _problems_of_all(family, spec, tasks, located(loaded, estimator), loaded.base):
             place = f"architecture.architecture_spec.{problem.name}" if problem.name else "architecture.model_type"
             yield loaded.mistake(place, problem.what, problem.fix)
     except SpecError as error:
         yield loaded.mistake("architecture.model_type", error.message)
 
 
-def _located(loaded: "LoadedSpec", estimator: str) -> str:
+def located(loaded: "LoadedSpec", estimator: str) -> str:
     """An own model's file, or a checkpoint, as a path of this process; anything else as it is."""
     family = _spelled.family_of(estimator)
     if family == _hf.NAME:
@@ -369,7 +369,7 @@ def request_of(
         columns=len(dataset.schema.features),
         rounds=rounds,
         target_is_count=dataset.target.is_count,
-        estimator=estimator if loaded is None else _located(loaded, estimator),
+        estimator=estimator if loaded is None else located(loaded, estimator),
         image=image_shape(dataset.train, dataset.schema),
         base="" if loaded is None else str(loaded.base),
     )

@@ -27,6 +27,18 @@ def with_training(plan: ModelPlan, training: "Training") -> ModelPlan:
     return replace(plan, options={**plan.options, "recipe": merged})
 
 
+def with_recipe(plan: ModelPlan, values: Mapping[str, JsonValue]) -> ModelPlan:
+    """The plan with other values at dotted paths of its recipe (``optimizer.lr``)."""
+    recipe = plan.options.get("recipe")
+    if not isinstance(recipe, Mapping) or not values:
+        return plan
+    merged: dict[str, JsonValue] = dict(recipe)
+    for path, value in values.items():
+        section, _, key = path.rpartition(".")
+        merged[section or key] = _over(merged.get(section), {key: value}) if section else value
+    return replace(plan, options={**plan.options, "recipe": merged})
+
+
 def given_keys(training: "Training") -> dict[str, JsonValue]:
     """The keys of the loop that the spec sets, without what it leaves open."""
     given = training.model_dump(include=set(LOOP_KEYS), exclude_none=True)

@@ -5,13 +5,30 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from trainwright.core.jsonable import JsonValue
+from trainwright.core.tasks import Task
 from trainwright.families.contract import NO_EFFECT, SAME, Family, Request
-from trainwright.fit.plan import Plan, family_of, load_family, plan_model, request_of, stopping_rule
-from trainwright.fit.recipe import with_training
+from trainwright.fit.plan import (
+    TWICE,
+    Plan,
+    family_of,
+    is_model_code,
+    load_family,
+    located,
+    plan_model,
+    request_of,
+    stopping_rule,
+)
+from trainwright.fit.recipe import with_recipe, with_training
 
 if TYPE_CHECKING:
     from trainwright.data.dataset import Dataset
     from trainwright.spec.load import LoadedSpec
+
+CLASS_WEIGHT = "class_weight"
+"""The key of ``training`` that can be searched with every family whose model takes row weights."""
+
+CLASS_WEIGHTS: tuple[JsonValue, ...] = ("none", "sqrt", "balanced")
+"""Its values."""
 
 
 def replanned(plan: Plan, loaded: "LoadedSpec", dataset: "Dataset", params: Mapping[str, JsonValue]) -> Plan:
@@ -21,7 +38,9 @@ def replanned(plan: Plan, loaded: "LoadedSpec", dataset: "Dataset", params: Mapp
         SpecError: the family refuses the parameters.
     """
     training = loaded.spec.training
-    merged = {**_fixed(loaded), **with_effect(plan, loaded, dataset, params)}
+    kept = with_effect(plan, loaded, dataset, params)
+    of_training = {name: value for name, value in kept.items() if is_of_training(loaded, name)}
+    merged = {**_fixed(loaded), **{name: value for name, value in kept.items() if name not in of_training}}
     made = plan_model(
         plan.model.family,
         merged,
@@ -30,9 +49,30 @@ def replanned(plan: Plan, loaded: "LoadedSpec", dataset: "Dataset", params: Mapp
         estimator=_estimator(plan, loaded),
         loaded=loaded,
     )
-    model = with_training(made, training)
+    model = with_recipe(with_training(made, training), _recipe(of_training))
     watch, patience, min_delta = stopping_rule(loaded, dataset.target.task, plan.primary, model)
-    return replace(plan, model=model, watch=watch, patience=patience, min_delta=min_delta)
+    class_weight = str(of_training.get(CLASS_WEIGHT, plan.class_weight))
+    return replace(plan, model=model, watch=watch, patience=patience, min_delta=min_delta, class_weight=class_weight)
+
+
+def is_of_training(loaded: "LoadedSpec", name: str) -> bool:
+    """Whether a searched name belongs to the spec's section ``training`` and not to the model.
+
+    ``class_weight`` does for every family. For a network of one's own so do the rate, the batch and their like, unless
+    its own signature takes an argument of that name; a published family has them among its own parameters.
+    """
+    if name == CLASS_WEIGHT:
+        return True
+    if name not in TWICE.values() or not is_model_code(loaded.spec.architecture.model_type):
+        return False
+    family, estimator = family_of(loaded.spec)
+    request = Request(task=Task.BINARY, estimator=located(loaded, estimator))
+    return any(p.name == name for p in load_family(family).problems({name: 1}, request))
+
+
+def _recipe(of_training: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Searched values by their dotted path below ``training``."""
+    return {path: of_training[name] for path, name in TWICE.items() if name in of_training}
 
 
 def with_effect(
@@ -40,7 +80,8 @@ def with_effect(
 ) -> dict[str, JsonValue]:
     """The parameters without those that do nothing beside the others, as a condition (`when`) would have done."""
     request = request_of(dataset, rounds=loaded.spec.training.limit, estimator=_estimator(plan, loaded), loaded=loaded)
-    problems = load_family(plan.model.family).problems({**_fixed(loaded), **params}, request)
+    own = {name: value for name, value in params.items() if not is_of_training(loaded, name)}
+    problems = load_family(plan.model.family).problems({**_fixed(loaded), **own}, request)
     idle = {p.name for p in problems if p.what.startswith(NO_EFFECT)}
     return {name: value for name, value in params.items() if name not in idle}
 

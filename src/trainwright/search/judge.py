@@ -9,7 +9,8 @@ from trainwright.core.errors import SpecError, TrainwrightError
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.tasks import TABLE_TASKS, Task
 from trainwright.families.contract import Family, ParamProblem, Range, Request
-from trainwright.fit.plan import TWICE, family_of, is_model_code, load_family
+from trainwright.fit.plan import TWICE, family_of, is_model_code, load_family, located
+from trainwright.fit.replan import CLASS_WEIGHT, CLASS_WEIGHTS, is_of_training
 from trainwright.search.space import GRID_LIMIT, in_order, points, read_space, size
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ def judge_search(loaded: "LoadedSpec") -> Iterator["Mistake"]:
     if not wanted.search_space and not family.SPACE:
         yield loaded.mistake(_SECTION, f"{name} has no search space of its own", "Write search_space")
         return
-    if is_model_code(spec.architecture.model_type):
-        return  # what its parameters may be is known only when it is run
     try:
         space = read_space(wanted.search_space) if wanted.search_space else in_order(family.SPACE)
     except ValueError as error:
@@ -49,8 +48,11 @@ def judge_search(loaded: "LoadedSpec") -> Iterator["Mistake"]:
     yield from _judge_conditions(loaded, space)
     if wanted.method == "grid":
         yield from _judge_grid(loaded, space)
+    yield from _judge_class_weight(loaded, space)
     if wanted.search_space:
-        yield from _judge_limits(loaded, family, space, estimator)
+        ours = {name: dimension for name, dimension in space.items() if not is_of_training(loaded, name)}
+        yield from _judge_twice(loaded, space)
+        yield from _judge_limits(loaded, family, ours, located(loaded, estimator))
 
 
 def _judge_keys(loaded: "LoadedSpec") -> Iterator["Mistake"]:
@@ -136,6 +138,36 @@ def _judge_grid(loaded: "LoadedSpec", space: Mapping[str, Range]) -> Iterator["M
         yield loaded.mistake(_SPACE, what, "Write fewer values, or method: bayesian", code="range")
 
 
+def _judge_class_weight(loaded: "LoadedSpec", space: Mapping[str, Range]) -> Iterator["Mistake"]:
+    """Weights of classes in a space of the user's: only the names that ``training.class_weight`` knows."""
+    dimension, spec = space.get(CLASS_WEIGHT), loaded.spec
+    if dimension is None:
+        return
+    path, names = f"{_SPACE}.{CLASS_WEIGHT}", ", ".join(map(str, CLASS_WEIGHTS))
+    if not dimension.choices or any(choice not in CLASS_WEIGHTS for choice in dimension.choices):
+        yield loaded.mistake(path, f"weights of classes are one of {names}", f"Write class_weight: [{names}]")
+    elif spec.task == "regression":
+        yield loaded.mistake(path, "class_weight has no effect in a regression", "Remove it", code="no_effect")
+    elif spec.training.class_weight != "none":
+        yield loaded.mistake(
+            path, "training.class_weight fixes what is searched here", "Keep one of them", code="conflict"
+        )
+    wanted = spec.hyperparameter_search
+    if wanted is not None and wanted.pruner not in ("auto", "none", "wilcoxon"):
+        what = f"{wanted.pruner} compares losses, and those of trials with other weights of classes say nothing"
+        yield loaded.mistake(f"{_SECTION}.pruner", what, "Remove it", code="conflict")
+
+
+def _judge_twice(loaded: "LoadedSpec", space: Mapping[str, Range]) -> Iterator["Mistake"]:
+    """What ``training`` fixes, and what it calls by another name than a search does."""
+    for path, name in TWICE.items():
+        section, _, last = path.rpartition(".")
+        holder = getattr(loaded.spec.training, section, None) if section else loaded.spec.training
+        if name in space and getattr(holder, last, None) is not None:
+            what = f"training.{path} fixes what is searched here"
+            yield loaded.mistake(f"{_SPACE}.{name}", what, "Keep one of them", code="conflict")
+
+
 def _judge_limits(
     loaded: "LoadedSpec", family: Family, space: Mapping[str, Range], estimator: str
 ) -> Iterator["Mistake"]:
@@ -143,12 +175,6 @@ def _judge_limits(
     spec = loaded.spec
     tasks = [Task(spec.task)] if spec.task != "auto" else sorted(family.TASKS & TABLE_TASKS)
     for name, dimension in space.items():
-        for key in (path for path, twice in TWICE.items() if twice == name):
-            section, _, last = key.rpartition(".")
-            holder = getattr(spec.training, section, None) if section else spec.training
-            if getattr(holder, last, None) is not None:
-                what = f"training.{key} fixes what is searched here"
-                yield loaded.mistake(f"{_SPACE}.{name}", what, "Keep one of them", code="conflict")
         probes = list(_probes(dimension))
         by_probe = [
             _least_problems(family, spec.training.limit, tasks, estimator, loaded, space, name, v) for _, v in probes

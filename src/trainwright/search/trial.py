@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainwright.core.clock import Clock
-from trainwright.core.errors import SpecError, Stopped, TrainingFailed, TrainwrightError
+from trainwright.core.errors import Stopped, TrainingFailed, TrainwrightError
 from trainwright.core.events import Evaluated, Event
 from trainwright.core.findings import Finding
 from trainwright.core.jsonable import JsonValue, dumps, to_json
@@ -16,7 +16,7 @@ from trainwright.core.plan import ModelPlan
 from trainwright.core.seeds import Seeds
 from trainwright.engines.contract import Job
 from trainwright.fit.driver import Fitted, Rules, fit
-from trainwright.fit.jobs import Prepared, open_session, prepare_job, take
+from trainwright.fit.jobs import Prepared, open_session, prepare_job, take, weighed
 from trainwright.fit.plan import Plan
 from trainwright.fit.recorder import Recorder
 from trainwright.fit.stop import StopRequest
@@ -93,7 +93,8 @@ class Bench:
     """What the trials of one process share: the rows, prepared once for all, and what engines make of them once.
 
     ``replan`` gives the plan of a configuration. ``splits`` are the validation split, or folds of the training rows.
-    ``judged_rows``: positions of validation rows whose predictions are wanted, None for none.
+    ``judged_rows``: positions of validation rows whose predictions are wanted, None for none. ``scored_in_time``:
+    whether the run has a time budget, which must suffice for scoring the winner too; the search's own is for trials.
     """
 
     dataset: "Dataset"
@@ -107,7 +108,9 @@ class Bench:
     checkpoint_every_s: float
     pipeline: "FeaturePipeline | None" = None
     judged_rows: "np.ndarray | None" = None
+    scored_in_time: bool = True
     _prepared: dict[str, Prepared] = field(default_factory=dict)
+    _shared: dict[str, dict[str, object]] = field(default_factory=dict)
     _parts: dict[float, Sequence[Split]] = field(default_factory=dict)
 
     def prepared(self, split: Split, plan: Plan, workdir: Path) -> Prepared:
@@ -127,16 +130,16 @@ class Bench:
                 seeds=split.seeds,
                 threads=plan.threads,
                 device=plan.device,
-                class_weight=plan.class_weight,
+                class_weight="none",
                 workdir=workdir,
                 pipeline=self.pipeline,
             )
-            self._prepared[key] = replace(made, job=replace(made.job, shared={}))
+            self._prepared[key] = made
         found = self._prepared[key]
-        if found.job.train.weight is not None and not model.accepts_weights:
-            raise SpecError(f"{model.family} ({model.estimator}) cannot use row weights with these parameters")
         workdir.mkdir(parents=True, exist_ok=True)
-        return replace(found, job=replace(found.job, plan=model, workdir=workdir, threads=plan.threads))
+        shared = self._shared.setdefault(dumps([key, plan.class_weight]), {})  # a library bins rows with their weights
+        job = replace(found.job, plan=model, workdir=workdir, threads=plan.threads, shared=shared)
+        return weighed(replace(found, job=job), split.train, plan.class_weight)
 
     def run(
         self, proposal: Proposal, done: Sequence[Record], *, deadline_s: float | None, keep: bool, repeat: int = 0
@@ -264,6 +267,7 @@ class Bench:
             patience=plan.patience,
             min_delta=plan.min_delta,
             deadline_s=deadline_s,
+            scored_in_time=self.scored_in_time,
             checkpoint_every_s=self.checkpoint_every_s,
         )
         session = open_session(job)

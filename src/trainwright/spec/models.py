@@ -270,8 +270,10 @@ class EveryEngine(Section):
         None, gt=0, description="Ceiling of boosting rounds, trees or epochs.", examples=[2000]
     )
     epochs: StrictInt | None = Field(None, gt=0, description="The same, as networks call it.", examples=[30])
-    class_weight: Annotated[Literal["none", "balanced"], AnyCase] = Field(
-        "none", description="Whether rare classes weigh more.", examples=["balanced"]
+    class_weight: Annotated[Literal["none", "sqrt", "balanced"], AnyCase] = Field(
+        "none",
+        description="Whether rare classes weigh more: so that all classes count the same, or the square root of that.",
+        examples=["balanced"],
     )
     checkpoint_every: DurationField = Field(
         # 30 s: assumption, the work a killed run may lose at most.

@@ -12,7 +12,7 @@ from trainwright.data.language import STRETCH
 from trainwright.fit.jobs import Prepared, prepare_job
 from trainwright.fit.plan import TWICE, Plan, family_of, framework_of, load_family, make_plan, request_of
 from trainwright.fit.recipe import recipe_values
-from trainwright.fit.replan import renamed
+from trainwright.fit.replan import CLASS_WEIGHT, renamed
 from trainwright.fit.spread import world_of
 from trainwright.run.files import read_json, write_json, write_text
 from trainwright.spec.load import spec_error
@@ -126,7 +126,9 @@ def settled_values(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, tupl
     given, searched = _given_params(work, plan), searched_params(work, plan)
     elsewhere = {key for path, key in TWICE.items() if f"training.{path}" in settled}
     for key, value in best_params(work, dataset, plan).items():
-        if key not in given and key not in elsewhere:
+        if key == CLASS_WEIGHT:
+            settled["training.class_weight"] = (value, _trial(work))
+        elif key not in given and key not in elsewhere:
             origin = _trial(work) if key in searched else "family default"
             settled[f"architecture.architecture_spec.{key}"] = (value, origin)
     for path, key in TWICE.items():

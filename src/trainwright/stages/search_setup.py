@@ -2,21 +2,23 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from trainwright.core.code_files import is_code
 from trainwright.core.errors import SpecError
 from trainwright.core.jsonable import JsonValue
-from trainwright.families.contract import Request
+from trainwright.families.contract import Range, Request
 from trainwright.fit.jobs import take
-from trainwright.fit.plan import Plan, family_of, load_family, request_of
-from trainwright.fit.replan import renamed, replanned
+from trainwright.fit.plan import TWICE, Plan, family_of, load_family, request_of
+from trainwright.fit.recipe import recipe_values
+from trainwright.fit.replan import CLASS_WEIGHT, CLASS_WEIGHTS, renamed, replanned
 from trainwright.search.halving import LARGE, LEAST_PARAMETERS, shares_for
 from trainwright.search.ledger import Ledger
 from trainwright.search.loop import OwnProcess
 from trainwright.search.processes import Processes
 from trainwright.search.pruning import choose
-from trainwright.search.settings import TRIALS, Known, Settings
+from trainwright.search.settings import TRIALS, Known, Pruner, Settings
 from trainwright.search.space import Space, in_order, middle, read_space
 from trainwright.search.trial import Bench, Split
 from trainwright.stages.work import Work
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 _JUDGED_ROWS = 5_000  # validation rows whose predictions are kept for the bootstrap: 20 kB a trial and class
 _OUTER_FOLDS = 5  # as in the mission's own example of cross-validation
+# Metrics of labels in which a class counts for more than its rows do.
+_OF_RARE_CLASSES = frozenset({"f1", "f1_macro", "balanced_accuracy", "recall_macro", "mcc"})
+_UNEQUAL = 1.5  # the largest class over the smallest, above which weights are searched (assumption)
 _CHEAP_FROM = 20  # trials from which cheap ones pay: two rungs of three promote at least two (assumption)
 
 
@@ -47,21 +52,26 @@ def settings_of(work: Work, dataset: "Dataset", plan: Plan, wanted: "Wanted") ->
     if trials is None and seconds is None and spec.training.time_budget is None:
         trials = TRIALS
     request = request_for(work, dataset)
-    space = read_space(wanted.search_space) if wanted.search_space else in_order(family.SPACE)
+    space: Space = read_space(wanted.search_space) if wanted.search_space else in_order(family.SPACE)
     fixed = cast(Mapping[str, JsonValue], spec.architecture.architecture_spec)
     space = {name: dimension for name, dimension in space.items() if name not in fixed}
     if not space:
         raise SpecError("nothing is left to search: architecture_spec fixes every parameter of the family's own space")
     names = {name: middle(dimension) for name, dimension in space.items()}
-    first = [(family.defaults(request), "the family's defaults"), *getattr(family, "PORTFOLIO", ())]
+    first = [
+        ({**_of_recipe(plan), **family.defaults(request)}, "the family's defaults"),
+        *getattr(family, "PORTFOLIO", ()),
+    ]
     known = [Known(params=renamed(family, params, names, request), source=source) for params, source in first]
+    if not wanted.search_space and _rewards_weights(work, dataset, plan, wanted):
+        space, known = _with_class_weight(space, known)
     return Settings(
         space=space,
         fixed={**known[0].params, **fixed},
         known=tuple(known),
         method=wanted.method,
         sampler=wanted.sampler,
-        pruner=choose(wanted.pruner, plan.model.unit, wanted.folds or 0),
+        pruner=_pruner(wanted, plan, space),
         trials=trials,
         seconds=seconds,
         primary=plan.primary,
@@ -74,6 +84,51 @@ def settings_of(work: Work, dataset: "Dataset", plan: Plan, wanted: "Wanted") ->
         deterministic=wanted.deterministic,
         shares=_shares(wanted, len(dataset.train), space, trials),
     )
+
+
+def _of_recipe(plan: Plan) -> dict[str, JsonValue]:
+    """What the plan's own recipe says under the names of a search: where a network of one's own begins."""
+    values = recipe_values(plan.model)
+    return {name: values[path] for path, name in TWICE.items() if path in values}
+
+
+def _rewards_weights(work: Work, dataset: "Dataset", plan: Plan, wanted: "Wanted") -> bool:
+    """Whether weights of classes may be worth more than all other parameters: a metric of labels that rare classes
+    decide, unequal classes, a model that takes weights, and a spec that leaves them open.
+
+    Measured on diabetes130 (11, 35 and 54 % of rows), macro F1 of test rows with LightGBM's defaults: none 0.409,
+    sqrt 0.454, balanced 0.464; the round of the best macro F1 instead of the best log loss gives 0.002.
+    """
+    import numpy as np
+
+    if plan.primary.name not in _OF_RARE_CLASSES or not plan.model.accepts_weights:
+        return False
+    if wanted.pruner not in ("auto", "none", "wilcoxon"):
+        return False  # what was asked for compares losses, and those under other weights cannot be compared
+    if work.loaded.origins.get("training.class_weight", "default") != "default":
+        return False
+    counts = np.bincount(dataset.train.y, minlength=dataset.target.num_classes)
+    return bool(counts.max() > _UNEQUAL * max(1, counts.min()))
+
+
+def _with_class_weight(space: Space, known: list[Known]) -> tuple[Space, list[Known]]:
+    """The space with weights of classes. The first configuration is tried with the middle one, which is right where
+    time ends the search early, then with both ends; those after it with the middle."""
+    first = [
+        replace(
+            known[0], params={**known[0].params, CLASS_WEIGHT: weight}, source=f"{known[0].source}, {weight} weights"
+        )
+        for weight in ("sqrt", "balanced", "none")
+    ]
+    weighed = [*first, *(replace(one, params={**one.params, CLASS_WEIGHT: "sqrt"}) for one in known[1:])]
+    return {**space, CLASS_WEIGHT: Range(choices=CLASS_WEIGHTS)}, weighed
+
+
+def _pruner(wanted: "Wanted", plan: Plan, space: Space) -> Pruner:
+    """What ends a trial that cannot win. Losses under other weights of classes say nothing about each other."""
+    if wanted.pruner == "auto" and CLASS_WEIGHT in space and not wanted.folds:
+        return "none"
+    return choose(wanted.pruner, plan.model.unit, wanted.folds or 0)
 
 
 def _shares(wanted: "Wanted", rows: int, space: Space, trials: int | None) -> tuple[float, ...]:
@@ -140,6 +195,7 @@ def bench_of(
         checkpoint_every_s=work.loaded.spec.training.checkpoint_every.seconds,
         pipeline=work.pipeline,
         judged_rows=None if settings.folds else judged_rows(dataset, settings),
+        scored_in_time=work.deadline_s is not None,
     )
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 from trainwright.core.events import Trial
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
-from trainwright.fit.jobs import Prepared
+from trainwright.fit.jobs import Prepared, weighed
 from trainwright.fit.plan import Plan, load_family
-from trainwright.fit.replan import replanned, with_effect
+from trainwright.fit.replan import CLASS_WEIGHT, replanned, with_effect
 from trainwright.run.files import read_json, write_bytes, write_json, write_text
 from trainwright.search.halving import informative
 from trainwright.search.insight import LEAST_TRIALS, edges, importance
@@ -80,7 +80,8 @@ def _prepared_for(work: Work, dataset: "Dataset", best: Plan, prepared: Prepared
     if kept is not None:
         return kept.prepared
     if features_key(best.model) == features_key(prepared.job.plan):
-        return replace(prepared, job=replace(prepared.job, plan=best.model))
+        same = replace(prepared, job=replace(prepared.job, plan=best.model))
+        return weighed(same, dataset.train, best.class_weight)
     return prepare_training(work, dataset, best)
 
 
@@ -264,6 +265,20 @@ def _findings(settings: Settings, ledger: Ledger, reason: str, verdict: Verdict)
                 why="a failed trial has no value; the search went on",
                 fix="Look at search/trials.jsonl; narrow the range that makes them fail",
                 evidence={"trials": [r.number for r in failed], "reasons": reasons[:10]},
+            )
+        )
+    winner = ledger.find(verdict.number)
+    weight = None if winner is None else winner.params.get(CLASS_WEIGHT)
+    if weight not in (None, "none"):
+        found.append(
+            Finding(
+                code="search.classes_weighed",
+                severity=Severity.INFO,
+                where="training.class_weight",
+                what=f"class_weight: {weight} had the best {settings.primary.name} and was taken",
+                why="rare classes are predicted more often; the probabilities are too high for them",
+                fix="Write training.class_weight: none for probabilities that are true to the rows",
+                evidence={"class_weight": weight},
             )
         )
     if len(verdict.tied) > 1:

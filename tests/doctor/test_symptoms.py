@@ -175,6 +175,11 @@ def test_a_booster_that_is_lost_at_a_rate_above_one(rate: float, code: str) -> N
     facts: dict[str, JsonValue] = {"unit": "round", "params": {"learning_rate": rate}}
     assert codes(history(facts, train_loss=[0.69] * 9, val_loss=[2.5] * 9)) == [code]
     exploded = code.replace("stuck", "exploding")
+    under = code.replace("loss_stuck", "underfitting")
+    assert codes(history({**ENDED, **facts}, train_loss=[0.65] * 9, val_loss=[0.66] * 9)) in (
+        [under],
+        [under, "plateau"],
+    )
     assert codes(history(facts, train_loss=[2.5] * 9, val_loss=[2.5] * 9)) == [exploded]
 
 

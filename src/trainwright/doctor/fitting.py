@@ -3,6 +3,7 @@
 from statistics import median
 
 from trainwright.core.findings import Finding, Severity
+from trainwright.doctor.causes import Cause, rate_above_one
 from trainwright.doctor.history import History
 from trainwright.doctor.losses import finite_points
 from trainwright.doctor.wording import at, symptom
@@ -22,6 +23,12 @@ _COOLED = 0.05  # of the highest rate
 _FLAT = 0.01
 _FALLING = 0.05  # of all that was gained came in the last third before the rate was gone
 _SHORT_PATIENCE = 0.1  # of the limit of rounds
+
+_TOO_LITTLE = Cause(
+    "underfitting",
+    "The model is too simple for the task, trained too short, or the features carry little signal",
+    "Try a family that can express more (boosted trees, a network), better features, or more rounds",
+)
 
 
 def overfitting(history: History) -> Finding | None:
@@ -96,13 +103,14 @@ def underfitting(history: History) -> Finding | None:
     loss = _ended(history)
     if loss is None or not _UNDERFIT * loss.constant < loss.lowest_train < 3 * loss.constant:
         return None
+    cause = rate_above_one(history) or _TOO_LITTLE
     return symptom(
         history,
-        "underfitting",
+        cause.code,
         f"the training loss is {loss.lowest_train:.4g} at best, a constant reaches {loss.constant:.4g}",
-        "The model is too simple for the task, trained too short, or the features carry little signal",
-        "Try a family that can express more (boosted trees, a network), better features, or more rounds",
-        {"train": loss.lowest_train, "constant": loss.constant},
+        cause.why,
+        cause.fix,
+        {"train": loss.lowest_train, "constant": loss.constant, **cause.evidence},
     )
 
 

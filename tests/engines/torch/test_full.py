@@ -9,7 +9,7 @@ import torch
 from tests.engines.torch.jobs import largest_difference, make_job, same, weights_of
 from trainwright.core.errors import ResourceMissing
 from trainwright.core.tasks import Task
-from trainwright.engines.contract import OutOfMemory, Repair
+from trainwright.engines.contract import Equivalence, OutOfMemory, Repair
 from trainwright.engines.torch.batches import Grid
 from trainwright.engines.torch.full import is_full
 from trainwright.engines.torch.session import TorchSession
@@ -227,3 +227,11 @@ def test_more_threads_gather_the_same_batches_and_are_saved(tmp_path):
         one.close()
     with pytest.raises(ValueError, match="num_workers needs num_workers above 0"):
         session.apply(Repair(action="num_workers", values={"num_workers": 0}))
+
+
+@pytest.mark.parametrize(
+    ("difference", "norms", "holds"), [(1e-7, 0, True), (1e-7, 1, False), (1e-3, 0, False), (None, 0, False)]
+)
+def test_passes_are_the_same_by_their_gradient_and_never_with_batch_norm(difference, norms, holds):
+    found = Equivalence(rows=8, difference=difference, tolerance=1e-5, batch_norms=norms, noise=False)
+    assert found.holds is holds

@@ -146,17 +146,18 @@ def test_the_time_of_the_search_holds_for_the_estimate_too(tmp_path, way):
     assert "search.cut" in [f.code for f in work.findings]
 
 
-def test_without_time_the_bootstrap_stands_in_and_a_finding_says_so(tmp_path):
+@pytest.mark.parametrize(("way", "wanted"), [("repeated", 6), ("nested", 3)])
+def test_without_time_the_bootstrap_stands_in_and_a_finding_says_so(tmp_path, way, wanted):
     work = searched(
         tmp_path,
-        search("repeated", budget="200 trials, 0.2s"),
+        search(way, budget="200 trials, 0.2s"),
         {"train": rows("noise", count=300)},
         model=TREE,
         training=TRAINING,
         clock=TickingClock(tick_s=0.05),
     )
     (finding,) = [f for f in work.findings if f.code == "search.optimism_cut"]
-    assert finding.what.startswith("0 of 6 divisions")
+    assert finding.what.startswith(f"0 of {wanted} divisions")
     assert read_json(work.folder.path / "search" / "optimism.json")["measured"] is None
     known = work.record["search"]["optimism"]
     assert known is None or known["method"] == "bootstrap"

@@ -24,6 +24,7 @@ def follow(session: "TorchSession", team: Team) -> None:
             next(units, None)
         elif command["do"] == "restore":
             session.restore(Path(command["folder"]))
+            team.meet()
         elif command["do"] == "gather":
             session.gather()
         elif command["do"] == "save":
@@ -78,10 +79,13 @@ class Led:
         return _First(self._session, self._team)
 
     def restore(self, folder: Path) -> None:
-        """All ranks read the same files."""
+        """All ranks read the same files, which may be gone or replaced once this returns."""
         self._team.announce({"do": "restore", "folder": str(folder.absolute())})
         self._gathered = False
-        self._session.restore(folder)
+        try:
+            self._session.restore(folder)
+        finally:
+            self._team.meet()
 
     def export(self, folder: Path, *, rounds: int | None = None) -> None:
         """By rank 0 alone, once it has all weights."""

@@ -57,6 +57,10 @@ class Team:
         dist.all_reduce(found, op=dist.ReduceOp.MIN)
         return int(found)
 
+    def meet(self) -> None:
+        """Wait until every rank is here."""
+        self.least(0)
+
     def leaders(self, compute: Callable[[], float]) -> float:
         """What rank 0 computes; the others wait for it."""
         if self.size == 1:

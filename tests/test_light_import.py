@@ -52,6 +52,20 @@ def test_a_command_that_only_explains_loads_nothing_heavy(args, tmp_path):
     assert loaded == []
 
 
+def test_help_loads_no_layer_that_does_the_work(tmp_path):
+    """Light modules add up, too: a dozen layers made `--help` take three times as long."""
+    layers = ("stages", "search", "checks", "fit", "families", "engines", "data", "trackers", "report", "spec")
+    code = (
+        f"import atexit\nours = tuple(f'trainwright.{{name}}' for name in {layers})\n"
+        "sys.argv = ['trainwright', '--help']\n"
+        "atexit.register(lambda: print(*(m for m in sys.modules if m.startswith(ours)), file=sys.stderr))\n"
+        "from trainwright.apps.cli import main\nmain()\n"
+    )
+    done, _ = _loaded_by(code, tmp_path)
+    assert done.returncode == 0
+    assert done.stderr.split() == []
+
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -11,7 +11,7 @@ import pytest
 from tests.pipeline.builders import TIMEOUT_S, Project, assert_whole, digests, finish, points, record, spec, table
 from tests.search.builders import told
 
-KILLS = int(os.environ.get("TRAINWRIGHT_KILLS", "3"))
+KILLS = int(os.environ.get("TRAINWRIGHT_KILLS", "2"))
 TRIALS = 12
 
 

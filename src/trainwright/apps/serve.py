@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from trainwright.apps.answer import Answer, JsonFlag, TrustFlag, examples, surroundings
-from trainwright.apps.scoring_app import make_app
 from trainwright.apps.screen import Screen
 from trainwright.apps.serving_metrics import Counters
 from trainwright.core.errors import ResourceMissing, missing_extra
@@ -34,12 +33,14 @@ def serve_command(
     trust_code: TrustFlag = False,
     json: JsonFlag = False,
 ) -> Answer:
-    """Score rows, images or texts over HTTP: /predict, /schema, /health, /metrics.
+    """Score rows, images or texts over HTTP.
 
-    Ctrl-C ends it. There is no password: whoever reaches the address can ask. It listens on this machine only, unless
-    --host says more.
+    It answers at /predict, /schema, /health and /metrics, until Ctrl-C ends it. There is no password: whoever reaches
+    the address can ask. It listens on this machine only, unless --host says more.
     """
     from trainwright import pipeline
+    from trainwright.apps.scoring_app import make_app
+    from trainwright.report.words import plural
 
     for module in ("starlette", "uvicorn"):
         if importlib.util.find_spec(module) is None:
@@ -53,9 +54,8 @@ def serve_command(
         _run(app, found)
 
     def render(screen: Screen) -> None:
-        screen.say(
-            ("✓ ", "green"), f"stopped after {sum(counters.requests.values()):,} requests, {counters.rows:,} rows"
-        )
+        requests = plural(sum(counters.requests.values()), "request")
+        screen.say(("✓ ", "green"), f"stopped after {requests}, {plural(counters.rows, 'row')}")
 
     told: dict[str, JsonValue] = {
         "status": "ok",

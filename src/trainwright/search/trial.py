@@ -283,7 +283,7 @@ class Bench:
                 resumable=False,
                 ends_early=prunes,
             )
-        except BaseException:
+        except BaseException:  # Ctrl-C too: nobody else knows of the session yet
             session.close()
             raise
 

@@ -108,7 +108,7 @@ def _is_full(error: BaseException) -> bool:
 def _attempt(name: str, make: _Make, trial: Trial) -> Experiment:
     try:
         return make(trial)
-    except Exception as error:
+    except Exception as error:  # a network of one's own: anything may come, and it is what is told
         if _is_full(error):  # says nothing about the network
             raise
         said = " ".join(str(error).split())

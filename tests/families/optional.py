@@ -14,16 +14,18 @@ def needs_timm() -> None:
     """Skip the test without timm; define the operators that torchvision's import asks for, where it has none."""
     if importlib.util.find_spec("timm") is None:
         pytest.skip("timm is not installed")
-    torch = pytest.importorskip("torch")
+    pytest.importorskip("torch")
     try:
         importlib.import_module("timm")
     except RuntimeError as error:
         if "torchvision::" not in str(error):
             raise
-        library = torch.library.Library("torchvision", "DEF")
+        from torch import library as custom
+
+        operators = custom.Library("torchvision", "DEF")
         for name in _MISSED:
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _DEFINED.append(library)
+            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _DEFINED.append(operators)
         for name in [n for n in sys.modules if n.split(".")[0] in ("timm", "torchvision")]:
             del sys.modules[name]
         importlib.import_module("timm")

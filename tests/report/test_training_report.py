@@ -268,7 +268,7 @@ def test_the_hub_reads_the_card_and_finds_the_scores_of_held_out_rows(copied: Ca
     }
     assert found == wanted
     assert card.data.model_name == "yes: no #1"
-    assert card.data.library_name == "sklearn"
+    assert card.data.to_dict()["library_name"] == "sklearn"
     assert card.data.pipeline_tag == f"tabular-{'regression' if task == 'regression' else 'classification'}"
     assert card.text.lstrip().startswith("# Model card:")
 

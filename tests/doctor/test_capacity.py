@@ -1,18 +1,27 @@
 """What memory and number formats cannot hold: what is seen, what is done about it, what is to be written."""
 
+from dataclasses import replace
+
 import pytest
 
 from trainwright.core.findings import Finding, Severity
-from trainwright.doctor.capacity import accumulated, not_equivalent, out_of_memory, overflown, scale_collapsed
+from trainwright.doctor.capacity import (
+    Equivalence,
+    Pass,
+    accumulated,
+    not_equivalent,
+    out_of_memory,
+    overflown,
+    scale_collapsed,
+)
 from trainwright.doctor.remedies import Policy, Remedy, choose, suggestion, words
 
 ABLE = ("learning_rate", "halve_batch", "precision")
 
 
 def full(batch_rows: int, step_rows: int = 32, least_rows: int = 1) -> Finding:
-    return out_of_memory(
-        device="cuda:0", batch_rows=batch_rows, step_rows=step_rows, least_rows=least_rows, step=2, stage="fit"
-    )
+    tried = Pass(device="cuda:0", batch_rows=batch_rows, step_rows=step_rows, least_rows=least_rows)
+    return out_of_memory(tried, step=2, stage="fit")
 
 
 def chosen(finding: Finding, policy: Policy | None = None, done: tuple[Remedy, ...] = ()) -> Remedy | None:
@@ -59,15 +68,15 @@ def test_the_change_of_the_spec_says_where_it_is_not_exact(batch_rows: int, step
 
 
 def test_another_gradient_is_told_with_its_reason() -> None:
-    numbers = {"rows": 16, "tolerance": 1e-5, "step": 1, "stage": "fit"}
-    norms = not_equivalent(difference=0.3, batch_norms=2, **numbers)  # type: ignore[arg-type]
+    numbers = Equivalence(rows=16, difference=0.3, tolerance=1e-5, batch_norms=0, noise=False)
+    norms = not_equivalent(replace(numbers, difference=0.3, batch_norms=2), step=1, stage="fit")
     assert "0.3 of the largest entry apart over 16 rows (rounding makes up to 1e-05)" in norms.what
     assert "2 batch norms" in norms.why
-    other = not_equivalent(difference=0.3, batch_norms=0, **numbers)  # type: ignore[arg-type]
+    other = not_equivalent(replace(numbers, difference=0.3, batch_norms=0), step=1, stage="fit")
     assert "look at each other" in other.why
-    unseen = not_equivalent(difference=None, batch_norms=0, **{**numbers, "rows": 0})  # type: ignore[arg-type]
+    unseen = not_equivalent(replace(numbers, difference=None, batch_norms=0, rows=0), step=1, stage="fit")
     assert "no two of them fit" in unseen.what
-    broken = not_equivalent(difference=None, batch_norms=0, **numbers)  # type: ignore[arg-type]
+    broken = not_equivalent(replace(numbers, difference=None, batch_norms=0), step=1, stage="fit")
     assert "not finite" in broken.what
 
 

@@ -16,7 +16,8 @@ from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import ModelPlan
 from trainwright.core.tasks import TABLE_TASKS, Task
 from trainwright.engines import _unit_size
-from trainwright.engines.contract import Job, Repair, ResumeKind, Table
+from trainwright.engines.contract import Job, ResumeKind, Table
+from trainwright.engines.repairs import Repair
 from trainwright.engines.testing import Case, exported, make_job, opened, policy, trained
 from trainwright.families.contract import Request
 

@@ -18,7 +18,8 @@ from trainwright.core.jsonable import JsonValue
 from trainwright.core.seeds import Seeds
 from trainwright.core.tasks import TABLE_TASKS, Task
 from trainwright.engines import sklearn as engine
-from trainwright.engines.contract import Job, Repair, ResumeKind, Session, Table, Unit
+from trainwright.engines.contract import Job, ResumeKind, Session, Table, Unit
+from trainwright.engines.repairs import Repair
 from trainwright.families.contract import Request
 
 ROWS, VAL = 240, 60

@@ -17,7 +17,8 @@ from trainwright.core.metrics import find
 from trainwright.core.plan import ModelPlan
 from trainwright.core.seeds import Seeds
 from trainwright.core.tasks import Task
-from trainwright.engines.contract import Job, ModelFacts, Repair, Table, Unit
+from trainwright.engines.contract import Job, ModelFacts, Table, Unit
+from trainwright.engines.repairs import Repair
 from trainwright.fit.driver import Rules, fit
 from trainwright.fit.recorder import Recorder
 from trainwright.fit.stop import StopRequest

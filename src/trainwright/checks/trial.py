@@ -12,7 +12,8 @@ from trainwright.core import registry
 from trainwright.core.clock import Clock
 from trainwright.core.seeds import Seeds
 from trainwright.doctor.capacity import halved
-from trainwright.engines.contract import Job, OutOfMemory, Repair, Session, Table, Unit
+from trainwright.engines.contract import Job, Session, Table, Unit
+from trainwright.engines.repairs import OutOfMemory, Repair
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,8 +77,9 @@ def _units(opened: Session) -> Iterator[Unit]:
         try:
             yield from opened.units()
         except OutOfMemory as full:
-            half, step_rows = halved(full.batch_rows, full.least_rows), full.step_rows
-            if half >= full.batch_rows:
+            tried = full.tried
+            half, step_rows = halved(tried.batch_rows, tried.least_rows), tried.step_rows
+            if half >= tried.batch_rows:
                 raise
         else:
             return

@@ -19,7 +19,7 @@ from trainwright.core.errors import SpecError
 
 PluginKind: TypeAlias = Literal["engines", "families", "trackers", "exports"]
 
-_NOT_PLUGINS = frozenset({"contract", "testing"})
+_NOT_PLUGINS = frozenset({"contract", "repairs", "testing"})
 _INSIDE = {"exports": "fit.formats"}
 """Kinds whose folder lies inside another one."""
 

@@ -4,35 +4,59 @@ Numbers go in, findings come out.
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 from trainwright.core.findings import Finding, Severity
 
 
-def out_of_memory(*, device: str, batch_rows: int, step_rows: int, least_rows: int, step: int, stage: str) -> Finding:
-    """A forward and backward pass over ``batch_rows`` of the ``step_rows`` rows of a step did not fit.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """A forward and backward pass that a ``device`` had no memory for: over ``batch_rows`` of the ``step_rows`` rows of
+    a step. Below ``least_rows`` rows no pass can be made."""
 
-    Below ``least_rows`` rows no pass can be made.
+    device: str
+    batch_rows: int
+    step_rows: int
+    least_rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equivalence:
+    """The gradient of ``rows`` rows in one pass and in two: the largest difference of a weight's, as a share of the
+    largest gradient. None: no two passes fit into memory (``rows`` is 0), or the gradient is not finite.
+
+    ``tolerance`` is what another order of adding up may make; ``batch_norms`` counts modules whose output for a row
+    depends on its batch. ``noise``: the training draws noise (dropout), which was left out here, and of which smaller
+    batches draw other values of the same kind.
     """
-    if batch_rows > least_rows:
-        fix = (
-            f"Take {step_rows} rows a step in smaller passes: {accumulated(halved(batch_rows, least_rows), step_rows)}"
-        )
+
+    rows: int
+    difference: float | None
+    tolerance: float
+    batch_norms: int
+    noise: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether the step stays the same but for rounding."""
+        return self.difference is not None and self.difference <= self.tolerance and not self.batch_norms
+
+
+def out_of_memory(tried: Pass, *, step: int, stage: str) -> Finding:
+    """That a pass did not fit, and what to write into the spec."""
+    smaller = halved(tried.batch_rows, tried.least_rows)
+    if smaller < tried.batch_rows:
+        fix = f"Take {tried.step_rows} rows a step in smaller passes: {accumulated(smaller, tried.step_rows)}"
     else:
         fix = "Use a smaller network or shorter rows"
     return Finding(
         code="doctor.out_of_memory",
         severity=Severity.ERROR,
         where=stage,
-        what=f"{device} has no memory for a pass over {batch_rows} rows, after round {step}",
+        what=f"{tried.device} has no memory for a pass over {tried.batch_rows} rows, after round {step}",
         why="What a pass keeps for its gradients grows with its rows; weights and the optimizer's state do not shrink",
         fix=f"{fix}, or set training.activation_checkpointing: true",
-        evidence={
-            "device": device,
-            "batch_rows": batch_rows,
-            "step_rows": step_rows,
-            "least_rows": least_rows,
-            "step": step,
-        },
+        evidence={**asdict(tried), "step": step},
     )
 
 
@@ -48,33 +72,30 @@ def accumulated(batch_rows: int, step_rows: int) -> str:
     return f"training.batch_size: {batch_rows} and training.accumulate: {times}{inexact}"
 
 
-def not_equivalent(
-    *, rows: int, difference: float | None, tolerance: float, batch_norms: int, step: int, stage: str
-) -> Finding:
+def not_equivalent(found: Equivalence, *, step: int, stage: str) -> Finding:
     """Smaller passes give another gradient than the whole batch, or it could not be seen whether they do."""
-    if difference is None:
-        seen = "their gradient is not finite" if rows else "no two of them fit into memory"
+    if found.difference is None:
+        seen = "their gradient is not finite" if found.rows else "no two of them fit into memory"
         what = f"whether smaller passes give the same gradient could not be seen: {seen}"
     else:
-        what = f"smaller passes give another gradient: {difference:.3g} of the largest entry apart over {rows} rows"
-    many = "1 batch norm takes its" if batch_norms == 1 else f"{batch_norms} batch norms take their"
-    norms = f"{many} statistics from the rows of a pass, which are fewer now"
+        what = (
+            f"smaller passes give another gradient: {found.difference:.3g} of the largest entry apart over "
+            f"{found.rows} rows (rounding makes up to {found.tolerance:.3g})"
+        )
+    norms = found.batch_norms
+    many = "1 batch norm takes its" if norms == 1 else f"{norms} batch norms take their"
     return Finding(
         code="doctor.not_equivalent",
         severity=Severity.WARNING,
         where=stage,
-        what=f"{what} (rounding makes up to {tolerance:.3g})" if difference is not None else what,
-        why=norms if batch_norms else "The rows of a pass look at each other, or their losses are not added up",
+        what=what,
+        why=f"{many} statistics from the rows of a pass, which are fewer now"
+        if norms
+        else "The rows of a pass look at each other, or their losses are not added up",
         fix="Use layer or group norm, or train with the smaller batch size and compare"
-        if batch_norms
+        if norms
         else "Look for what the network takes from its whole batch",
-        evidence={
-            "rows": rows,
-            "difference": difference,
-            "tolerance": tolerance,
-            "batch_norms": batch_norms,
-            "step": step,
-        },
+        evidence={**asdict(found), "step": step},
     )
 
 

@@ -11,7 +11,8 @@ from trainwright.core.errors import ArtifactRefused
 from trainwright.core.jsonable import JsonValue
 from trainwright.engines._native_files import ModelFile, State, digest, file_hash, identity_of
 from trainwright.engines._predictions import check_columns, is_sparse
-from trainwright.engines.contract import Job, ModelFacts, Repair, ResumeKind, ResumePolicy, Unit
+from trainwright.engines.contract import Job, ModelFacts, ResumeKind, ResumePolicy, Unit
+from trainwright.engines.repairs import Repair
 
 if TYPE_CHECKING:
     from trainwright.engines.contract import Floats, Matrix

@@ -23,13 +23,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
-from trainwright.core.errors import ResourceMissing
 from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import ModelPlan
 from trainwright.core.seeds import Seeds
 from trainwright.core.tasks import Task
 from trainwright.doctor.gradients import Gradients
+from trainwright.engines.repairs import Repair
 
 if TYPE_CHECKING:
     import numpy as np
@@ -144,110 +144,6 @@ class Unit:
     statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     steps: int = 0
     step_losses: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repair:
-    """A change a doctor asks for while training goes on: ``Repair(action="learning_rate", values={"factor": 0.5})``."""
-
-    action: str
-    values: Mapping[str, JsonValue]
-
-
-class OutOfMemory(ResourceMissing):
-    """Memory had no room for the passes of a step; nothing was trained in it, and `Session.units` goes on before it.
-
-    A pass took ``batch_rows`` of the ``step_rows`` rows of a step; it needs ``least_rows``.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        device: str,
-        batch_rows: int,
-        step_rows: int,
-        least_rows: int,
-        findings: Sequence[Finding] = (),
-    ) -> None:
-        super().__init__(message, findings=findings)
-        self.device, self.batch_rows, self.step_rows, self.least_rows = device, batch_rows, step_rows, least_rows
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Equivalence:
-    """The gradient of ``rows`` rows in one pass and in two: the largest difference of a weight's, as a share of the
-    largest gradient. None: no two passes fit into memory (``rows`` is 0), or the gradient is not finite.
-
-    ``tolerance`` is what another order of adding up may make; ``batch_norms`` counts modules whose output for a row
-    depends on its batch. ``noise``: the training draws noise (dropout), which was left out here, and of which smaller
-    batches draw other values of the same kind.
-    """
-
-    rows: int
-    difference: float | None
-    tolerance: float
-    batch_norms: int
-    noise: bool
-
-    @property
-    def holds(self) -> bool:
-        """Whether the step stays the same but for rounding."""
-        return self.difference is not None and self.difference <= self.tolerance and not self.batch_norms
-
-
-@runtime_checkable
-class Halves(Protocol):
-    """A session whose steps can be taken in smaller batches (the repair ``halve_batch``)."""
-
-    def break_at(self, rounds: int, step: int) -> None:
-        """End a unit at this position, where an earlier training of the job was repaired."""
-        ...
-
-    def compare_batches(self) -> Equivalence:
-        """Compare the gradient of rows of the next step in one pass and in two; the training is as it was after it."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loading:
-    """How rows come to the device: ``streamed`` batch by batch by ``workers`` threads, or they lie there."""
-
-    streamed: bool
-    workers: int
-
-
-@runtime_checkable
-class Loads(Protocol):
-    """A session whose threads for loading can be changed while it trains, with the same batches (`num_workers`)."""
-
-    def loading(self) -> Loading:
-        """How it is now."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suspicion:
-    """Who is to blame for a step that was not finite.
-
-    ``rows`` are positions in the job's training table whose own loss or input is not finite or extreme, among the
-    ``examined`` ones. ``spoiled``: the network itself holds values that are not finite. ``only_rounded``: training
-    computes in half precision, and in float32 these rows have finite losses.
-    """
-
-    rows: tuple[int, ...]
-    examined: int
-    spoiled: bool
-    only_rounded: bool = False
-
-
-@runtime_checkable
-class Suspects(Protocol):
-    """A session that can look for the rows that broke its latest unit."""
-
-    def suspects(self) -> Suspicion:
-        """Look at the rows of the latest unit one by one; the training is as it was afterwards."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,12 +25,12 @@ from trainwright.engines.contract import (
     Job,
     Model,
     ModelFacts,
-    Repair,
     ResumeKind,
     ResumePolicy,
     Session,
     Unit,
 )
+from trainwright.engines.repairs import Repair
 
 if TYPE_CHECKING:
     import numpy as np

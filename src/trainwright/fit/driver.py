@@ -24,7 +24,8 @@ from trainwright.core.metrics import Metric
 from trainwright.core.usage import ProcessUsage
 from trainwright.doctor.remedies import Policy
 from trainwright.doctor.symptoms import Waits, non_finite, starved
-from trainwright.engines.contract import Beginning, Halves, Job, OutOfMemory, Session, Unit, findings_of
+from trainwright.engines.contract import Beginning, Job, Session, Unit, findings_of
+from trainwright.engines.repairs import Halves, OutOfMemory
 from trainwright.fit.chart import Chart
 from trainwright.fit.judge import Judge
 from trainwright.fit.progress import Applied, Progress, progress_from, with_outcome

@@ -17,7 +17,8 @@ from trainwright.core.jsonable import JsonValue
 from trainwright.doctor import advice, capacity, layers, losses
 from trainwright.doctor.history import Growing
 from trainwright.doctor.remedies import TRACELESS, Policy, Remedy, choose, repaired, suggestion
-from trainwright.engines.contract import Beginning, Halves, Job, Loads, OutOfMemory, Repair, Session, Suspects
+from trainwright.engines.contract import Beginning, Job, Session
+from trainwright.engines.repairs import Halves, Loads, OutOfMemory, Repair, Suspects
 from trainwright.fit.judge import Judge
 from trainwright.fit.progress import Applied, Progress, progress_from
 from trainwright.fit.recorder import Recorder
@@ -115,25 +116,11 @@ class Repairing:
         Raises:
             OutOfMemory: nothing; with what is to be written into the spec.
         """
-        finding = capacity.out_of_memory(
-            device=error.device,
-            batch_rows=error.batch_rows,
-            step_rows=error.step_rows,
-            least_rows=error.least_rows,
-            step=progress.rounds,
-            stage=self.stage,
-        )
+        finding = capacity.out_of_memory(error.tried, step=progress.rounds, stage=self.stage)
         treated = self.treat([finding], progress)
         if treated is None or treated.progress is progress:
             said = () if treated is None else treated.findings
-            raise OutOfMemory(
-                f"{error.message}. {finding.fix}",
-                device=error.device,
-                batch_rows=error.batch_rows,
-                step_rows=error.step_rows,
-                least_rows=error.least_rows,
-                findings=[finding, *said],
-            ) from error
+            raise OutOfMemory(f"{error.message}. {finding.fix}", error.tried, findings=[finding, *said]) from error
         return treated
 
     def treat(self, findings: Sequence[Finding], progress: Progress) -> Treated | None:
@@ -215,15 +202,7 @@ class Repairing:
         proof: dict[str, JsonValue] = {**asdict(found), "equivalent": found.holds}
         if found.holds:
             return proof, ()
-        told = capacity.not_equivalent(
-            rows=found.rows,
-            difference=found.difference,
-            tolerance=found.tolerance,
-            batch_norms=found.batch_norms,
-            step=at.rounds,
-            stage=self.stage,
-        )
-        return proof, (told,)
+        return proof, (capacity.not_equivalent(found, step=at.rounds, stage=self.stage),)
 
     def _apply(self, action: str, values: Mapping[str, JsonValue]) -> None:
         try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from trainwright.core.clock import SystemClock
 from trainwright.core.errors import TrainwrightError
-from trainwright.engines.contract import OutOfMemory
+from trainwright.engines.repairs import OutOfMemory
 from trainwright.fit.driver import fit
 from trainwright.fit.handover import STAGE, Order, folder_of, read_order, stop_file, write_outcome
 from trainwright.fit.recorder import Recorder

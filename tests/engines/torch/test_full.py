@@ -9,7 +9,8 @@ import torch
 from tests.engines.torch.jobs import largest_difference, make_job, same, weights_of
 from trainwright.core.errors import ResourceMissing
 from trainwright.core.tasks import Task
-from trainwright.engines.contract import Equivalence, OutOfMemory, Repair
+from trainwright.doctor.capacity import Equivalence, Pass
+from trainwright.engines.repairs import OutOfMemory, Repair
 from trainwright.engines.torch.batches import Grid
 from trainwright.engines.torch.full import is_full
 from trainwright.engines.torch.session import TorchSession
@@ -55,7 +56,7 @@ def test_a_step_that_does_not_fit_changes_nothing_and_is_taken_again():
     before = state_of(session)
     with pytest.raises(OutOfMemory, match="out of memory in a pass over 32 rows") as full:
         next(units)
-    assert (full.value.batch_rows, full.value.step_rows, full.value.least_rows) == (32, 32, 2)
+    assert full.value.tried == Pass(device="cpu", batch_rows=32, step_rows=32, least_rows=2)
     assert same(state_of(session), before)
     assert all(p.grad is None for p in session._network.parameters())
     with pytest.raises(OutOfMemory):

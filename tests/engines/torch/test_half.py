@@ -7,7 +7,7 @@ import torch
 
 from tests.engines.torch.jobs import largest_difference, make_job, same, weights_of
 from trainwright.core.tasks import Task
-from trainwright.engines.contract import Repair
+from trainwright.engines.repairs import Repair
 from trainwright.engines.torch.optimizers import Optimizers
 from trainwright.engines.torch.recipe import OPTIMIZERS
 from trainwright.engines.torch.session import TorchSession

@@ -70,7 +70,7 @@ def test_a_change_of_workers_and_units_may_be_resumed(tmp_path):
 
 
 def test_a_repair_is_part_of_the_state(tmp_path):
-    from trainwright.engines.contract import Repair
+    from trainwright.engines.repairs import Repair
 
     session = TorchSession(make_job(checkpoint_steps=3))
     units = session.units()

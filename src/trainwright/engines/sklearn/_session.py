@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from trainwright.core.errors import ArtifactRefused, DataRefused, TrainingFailed
-from trainwright.engines.contract import Job, ModelFacts, Repair, Table, Unit
+from trainwright.engines.contract import Job, ModelFacts, Table, Unit
+from trainwright.engines.repairs import Repair
 from trainwright.engines.sklearn import _archive, _facts
 from trainwright.engines.sklearn._estimators import Estimator, Style, make, recipe, set_threads
 from trainwright.engines.sklearn._predict import Form, predict, thread_limit, truncated

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from trainwright.core.jsonable import JsonValue
-from trainwright.engines.contract import Repair
+from trainwright.engines.repairs import Repair
 from trainwright.engines.torch.recipe import PRECISIONS, Precision, Recipe, Schedule
 from trainwright.engines.torch.schedules import Plateau, factor
 

@@ -8,7 +8,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from trainwright.engines.contract import Equivalence, OutOfMemory
+from trainwright.doctor.capacity import Equivalence, Pass
+from trainwright.engines.repairs import OutOfMemory
 from trainwright.engines.torch.batches import Batch, Grid
 from trainwright.engines.torch.device import exact_products, private_randomness, seed_generators
 from trainwright.engines.torch.full import Buffers, is_full, release
@@ -29,13 +30,13 @@ def undone(parts: Parts, grid: Grid, said: str) -> OutOfMemory:
     """The error for a step that did not fit, with what it has left freed; to be called when what said so is gone."""
     parts.optimizers.zero_grad()
     release(parts.device)
-    return OutOfMemory(
-        f"{parts.device} ran out of memory in a pass over {grid.batch_size} rows ({said})",
+    tried = Pass(
         device=str(parts.device),
         batch_rows=grid.batch_size,
         step_rows=grid.step_rows,
         least_rows=2 if batch_norms(parts.network) else 1,
     )
+    return OutOfMemory(f"{tried.device} ran out of memory in a pass over {tried.batch_rows} rows ({said})", tried)
 
 
 def compare(parts: Parts, batches: Cut, rows: int, *, seed: int) -> Equivalence:

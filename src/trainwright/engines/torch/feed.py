@@ -6,7 +6,8 @@ from dataclasses import replace
 from torch import Tensor
 
 from trainwright.core.findings import Finding
-from trainwright.engines.contract import Job, Loading
+from trainwright.engines.contract import Job
+from trainwright.engines.repairs import Loading
 from trainwright.engines.torch import automatic, placement
 from trainwright.engines.torch.batches import Batch, Grid, Source, StreamedRows
 from trainwright.engines.torch.order import Order

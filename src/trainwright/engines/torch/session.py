@@ -15,8 +15,10 @@ from torch import Tensor
 from trainwright.core.errors import ArtifactRefused, SpecError
 from trainwright.core.findings import Finding
 from trainwright.core.jsonable import JsonValue
+from trainwright.doctor.capacity import Equivalence
 from trainwright.engines._native_errors import training_errors
-from trainwright.engines.contract import Equivalence, Job, Loading, ModelFacts, OutOfMemory, Repair, Suspicion, Unit
+from trainwright.engines.contract import Job, ModelFacts, Unit
+from trainwright.engines.repairs import Loading, OutOfMemory, Repair, Suspicion
 from trainwright.engines.torch import automatic, saved, trying
 from trainwright.engines.torch.batches import Batch
 from trainwright.engines.torch.course import Course, sizes
@@ -221,7 +223,7 @@ class TorchSession:
             self._set_precision()
 
     def suspects(self) -> Suspicion:
-        """See `trainwright.engines.contract.Suspects`."""
+        """See `trainwright.engines.repairs.Suspects`."""
         epoch, steps = self._latest
         with self._working(), private_randomness(self._device), memory_errors(self._device):
             named = self._feed.named(epoch, steps)
@@ -230,15 +232,15 @@ class TorchSession:
             return replace(found, only_rounded=rounded)
 
     def loading(self) -> Loading:
-        """See `trainwright.engines.contract.Loads`."""
+        """See `trainwright.engines.repairs.Loads`."""
         return self._feed.loading()
 
     def break_at(self, rounds: int, step: int) -> None:
-        """See `trainwright.engines.contract.Halves`."""
+        """See `trainwright.engines.repairs.Halves`."""
         self._breaks.add((rounds, step))
 
     def compare_batches(self) -> Equivalence:
-        """See `trainwright.engines.contract.Halves`."""
+        """See `trainwright.engines.repairs.Halves`."""
         with self._working(), memory_errors(self._device):
             assert self._feed.grid is not None
             rows, cut = self._feed.cut(self._epoch, self._step, 2 * self._feed.grid.batch_size)

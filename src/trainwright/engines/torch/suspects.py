@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainwright.engines.contract import Suspicion
+from trainwright.engines.repairs import Suspicion
 from trainwright.engines.torch.batches import Batch
 from trainwright.engines.torch.losses import RowLosses
 

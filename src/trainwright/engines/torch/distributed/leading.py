@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from trainwright.core.findings import Finding
-from trainwright.engines.contract import Job, ModelFacts, Repair, Unit, findings_of
+from trainwright.engines.contract import Job, ModelFacts, Unit, findings_of
+from trainwright.engines.repairs import Repair
 from trainwright.engines.torch.distributed.team import Team
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ Data = tuple[np.ndarray, np.ndarray, Task]
 _BY_THE_CLOCK = ("doctor.starved", "doctor.device_idle")  # what else the machine does decides these
 _NET = Path(__file__).with_name("net.py")
 BOOSTERS = ("lightgbm", "xgboost")
-_NETWORK: Mapping[str, JsonValue] = {
+NETWORK: Mapping[str, JsonValue] = {
     "hidden_sizes": [64, 64],
     "activation": "relu",
     "dropout": 0.0,
@@ -63,7 +63,7 @@ class Case:
     data: str
     family: str = "mlp"
     net: str = "Net"
-    params: Mapping[str, JsonValue] = field(default_factory=lambda: _NETWORK)
+    params: Mapping[str, JsonValue] = field(default_factory=lambda: NETWORK)
     recipe: Mapping[str, JsonValue] | None = None
     rounds: int = 20
     patience: int = 8
@@ -320,7 +320,7 @@ _UNCLIPPED: Mapping[str, JsonValue] = {
 
 
 def _net(**changes: JsonValue) -> dict[str, JsonValue]:
-    return {**_NETWORK, **changes}
+    return {**NETWORK, **changes}
 
 
 _RATE = ("doctor.loss_exploding", "doctor.non_finite", "doctor.rate_too_high")
@@ -357,8 +357,8 @@ def sick() -> list[Case]:
     cases += [
         Case(name=f"shuffled labels: {f}, {d}", data=d, family=f, params=p, rounds=r, broken=_shuffled, expected=_OVER)
         for f, d, p, r in (
-            ("mlp", "breast_cancer", _NETWORK, 40),
-            ("mlp", "digits", _NETWORK, 40),
+            ("mlp", "breast_cancer", NETWORK, 40),
+            ("mlp", "digits", NETWORK, 40),
             ("lightgbm", "breast_cancer", _BOOST, 60),
             ("xgboost", "wine", _BOOST, 60),
         )

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.clinic.cases import Case, run
+from tests.clinic.cases import NETWORK, Case, run
 from trainwright.core.events import Repaired
 from trainwright.core.jsonable import JsonValue
 
@@ -23,17 +23,7 @@ WIDE = Case(
     data="digits",
     rows=1024,
     rounds=1,
-    params={
-        "hidden_sizes": [16384],
-        "activation": "relu",
-        "dropout": 0.0,
-        "front_scale": False,
-        "numeric_embedding": "none",
-        "label_smoothing": 0.0,
-        "weight_decay": 0.0,
-        "learning_rate": 0.001,
-        "batch_size": 1024,
-    },
+    params={**NETWORK, "hidden_sizes": [16384], "learning_rate": 0.001, "batch_size": 1024},
     expected=("doctor.out_of_memory",),
 )
 

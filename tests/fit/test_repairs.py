@@ -134,6 +134,18 @@ class Patient:
         return [event.body for event in self.events if isinstance(event.body, kind)]
 
 
+def stopped_at(patient: "Patient", reason: str) -> None:
+    """Train until a checkpoint is written for that reason; a signal comes then."""
+
+    def stop(event: Event) -> None:
+        if isinstance(event.body, Saved) and event.body.reason == reason:
+            patient.stop.signal_number = 15
+
+    with pytest.raises(Stopped):
+        patient.train(listener=stop)
+    patient.stop.signal_number = None
+
+
 HOT, COLD, POISONED = "rate x1000: wine", "rate /1000: wine", "infinite value in a row"
 
 
@@ -188,14 +200,8 @@ def test_a_training_that_is_stopped_after_a_repair_ends_in_the_same_bytes(
     whole, cut = Patient(name, tmp_path / "whole", rounds=6), Patient(name, tmp_path / "cut", rounds=6)
     fitted = whole.train()
 
-    def stop_after_the_repair(event: Event) -> None:
-        if isinstance(event.body, Saved) and event.body.reason == "repair":
-            cut.stop.signal_number = 15
-
     if after == "the repair":
-        with pytest.raises(Stopped):
-            cut.train(listener=stop_after_the_repair)
-        cut.stop.signal_number = None
+        stopped_at(cut, "repair")
     else:
         cut.train()
     resumed = cut.train(past=[event.to_json() for event in cut.events])
@@ -287,14 +293,8 @@ def test_a_training_with_halved_batches_that_is_stopped_goes_on_with_them(tmp_pa
     (made,) = fitted.repairs
     assert (made.rounds, made.step) == (1, 1)  # 124 rows make 4 steps an epoch
 
-    def stop(event: Event) -> None:
-        if isinstance(event.body, Saved) and event.body.reason == when:
-            cut.stop.signal_number = 15
-
     if when == "repair":
-        with pytest.raises(Stopped):
-            cut.train(listener=stop)
-        cut.stop.signal_number = None
+        stopped_at(cut, "repair")
     else:
         cut.train()
     cut.case = replace(cut.case, tamper=None)  # room for all: what was halved stays halved

@@ -108,6 +108,8 @@ def save_activations(network: nn.Module) -> int:
 
 
 def _recomputed(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """The same forward pass, recomputed; what a block takes is its own matter, so its arguments go through as they are."""
+
     @functools.wraps(forward)
     def again(*args: Any, **kwargs: Any) -> Any:
         if not torch.is_grad_enabled():

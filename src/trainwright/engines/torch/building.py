@@ -108,7 +108,7 @@ def save_activations(network: nn.Module) -> int:
 
 
 def _recomputed(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """The same forward pass, recomputed; what a block takes is its own matter, so its arguments go through as they are."""
+    """The same forward pass, recomputed. Its arguments go through as they are: what a block takes is its own matter."""
 
     @functools.wraps(forward)
     def again(*args: Any, **kwargs: Any) -> Any:

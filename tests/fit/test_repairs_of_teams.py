@@ -24,7 +24,7 @@ from trainwright.fit.recorder import Recorder
 from trainwright.fit.stop import StopRequest
 from trainwright.run.hashes import sha256_file
 
-KEYS = ("symptom", "action", "values", "rounds", "step", "back")
+KEYS = ("symptom", "action", "values", "rounds", "step", "back", "beginning")
 HOT = partial(job, epochs=4, optimizer={"name": "adamw", "lr": 30.0})
 
 

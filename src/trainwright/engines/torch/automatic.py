@@ -89,11 +89,16 @@ def _fitting(smallest: int, largest: int, probe: Callable[[int], None]) -> tuple
 
 
 def learning_rate(
-    optimizer: OptimizerName, steps: Iterator[_T], loss_after: Callable[[_T, int, float], float]
+    optimizer: OptimizerName,
+    steps: Iterator[_T],
+    loss_after: Callable[[_T, int, float], float],
+    *,
+    written: float | None = None,
 ) -> tuple[float, Finding]:
     """The range test of Smith 2017: rates rise until the loss diverges; one from the middle of its fall is taken.
 
-    ``loss_after(step, number, rate)`` trains a copy one step and returns the loss before it.
+    ``loss_after(step, number, rate)`` trains a copy one step and returns the loss before it. ``written`` is the rate of
+    the spec that was no good: see `same_digits`.
     """
     low, high = _RANGES.get(optimizer, _USUAL_RANGE)
     rates = [low * (high / low) ** (i / (_TEST_STEPS - 1)) for i in range(_TEST_STEPS)]
@@ -105,16 +110,29 @@ def learning_rate(
         if not math.isfinite(smooth) or (losses and abs(smooth) > _DIVERGED * max(abs(min(losses)), 1e-12)):
             break
         losses.append(smooth)
-    found = _from_curve(rates, losses)
+    measured = _from_curve(rates, losses)
+    found = measured if written is None else same_digits(measured, written)
+    digits = "" if found == measured else f", as {found:.3g}: the digits of {written:g}, which was written"
     return found, Finding(
         code="torch.learning_rate",
         severity=Severity.INFO,
         where="training.optimizer.lr",
-        what=f"auto took a learning rate of {found:.3g}, {_ABOVE_MIDDLE:g} times the one in the middle of the loss's "
-        f"fall in a range test of {len(losses)} steps",
+        what=f"auto took a learning rate of {measured:.3g}, {_ABOVE_MIDDLE:g} times the one in the middle of the "
+        f"loss's fall in a range test of {len(losses)} steps{digits}",
         fix=f"Set training.optimizer.lr: {found:.3g} to leave the test out",
         evidence={"rates": rates[: len(losses)][::5], "losses": [round(v, 6) for v in losses[::5]]},
     )
+
+
+def same_digits(measured: float, written: float) -> float:
+    """The rate ``written`` times the power of ten that brings it nearest to the ``measured`` one.
+
+    Assumption: a rate that is far off has lost or won zeros, and its digits are what was meant. They are at most a
+    factor of 3.2 away from what was measured, which on small tables is no better known than by a factor of 2.3. Where
+    that power is 0 the rate is not the one that was meant, as it was no good: the measured one is taken.
+    """
+    power = round(math.log10(measured / written))
+    return float(f"{written * 10.0**power:.12g}") if power else measured
 
 
 def _from_curve(rates: Sequence[float], losses: Sequence[float]) -> float:

@@ -133,12 +133,15 @@ def _smaller_batches(finding: Finding) -> Remedy | None:
 
 
 def _more_workers(finding: Finding) -> Remedy | None:
-    """Twice the threads, where rows are gathered by threads and there are cores for them."""
+    """Twice the threads, where rows are gathered by threads and there are cores for them: those of several processes
+    as if all of them were on this machine."""
     workers, cores = finding.evidence.get("workers"), finding.evidence.get("cores")
+    processes = finding.evidence.get("processes", 1)
     if not finding.evidence.get("streamed") or not isinstance(workers, int) or not isinstance(cores, int):
         return None
-    more = min(cores, max(2, 2 * workers))
-    if more <= workers or cores < 2:
+    share = cores // processes if isinstance(processes, int) else cores
+    more = min(share, max(2, 2 * workers))
+    if more <= workers or share < 2:
         return None
     return Remedy(symptom=finding.code, action="num_workers", values={"num_workers": more})
 

@@ -41,10 +41,12 @@ class Halves(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loading:
-    """How rows come to the device: ``streamed`` batch by batch by ``workers`` threads, or they lie there."""
+    """How rows come to the device: ``streamed`` batch by batch by ``workers`` threads, or they lie there. In each of
+    ``processes`` that train together."""
 
     streamed: bool
     workers: int
+    processes: int = 1
 
 
 @runtime_checkable

@@ -1,6 +1,6 @@
 """Rows that break a step, found one by one: by their own input, and by their own loss under the present weights."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -16,10 +16,12 @@ square leaves half precision, and its sixth power the range of float32."""
 
 
 def suspicion(
-    network: nn.Module, losses: RowLosses, batches: Iterable[tuple[Batch, Tensor]], state: Mapping[str, Tensor]
+    network: nn.Module, losses: RowLosses, batches: Iterable[tuple[Batch, Tensor]], state: Iterable[Tensor]
 ) -> Suspicion:
-    """Who broke the latest unit: rows of these batches (with their numbers), or the network's own numbers."""
-    spoiled = any(not bool(torch.isfinite(t).all()) for t in state.values() if t.is_floating_point())
+    """Who broke the latest unit: rows of these batches (with their numbers), or the network's own numbers, its
+    ``state``, of which every one is looked at: where they lie in shares, all processes put each together."""
+    finite = [bool(torch.isfinite(t).all()) for t in state if t.is_floating_point()]
+    spoiled = not all(finite)
     found: list[int] = []
     examined = 0
     training = network.training

@@ -239,8 +239,12 @@ def test_a_rate_under_which_nothing_moves_is_raised(tmp_path: Path) -> None:
 UNCLIPPED = "recurrent, no clip norm: digits at 0.01"
 
 
-def test_gradients_that_explode_at_once_are_clipped_from_the_beginning_as_a_healthy_training_is(tmp_path: Path) -> None:
-    sick, well = Patient(UNCLIPPED, tmp_path / "sick", rounds=3), Patient(UNCLIPPED, tmp_path / "well", rounds=3)
+@pytest.mark.parametrize(("rate", "draw"), [("0.01", 0), ("0.03", 7)])  # a dead network, and a loss that is none
+def test_gradients_that_explode_at_once_are_clipped_from_the_beginning_as_a_healthy_training_is(
+    tmp_path: Path, rate: str, draw: int
+) -> None:
+    name = UNCLIPPED.replace("0.01", rate)
+    sick, well = (Patient(name, tmp_path / folder, rounds=3, draw=draw) for folder in ("sick", "well"))
     assert sick.case.recipe is not None
     well.case = replace(sick.case, recipe={**sick.case.recipe, "clip_norm": 1.0})
     fitted, healthy = sick.train(), well.train()
@@ -250,7 +254,7 @@ def test_gradients_that_explode_at_once_are_clipped_from_the_beginning_as_a_heal
     assert (made.after["rounds"], made.after["step"]) == (0, 0)
     assert healthy.repairs == ()
     assert sick.weights(fitted, "model") == well.weights(healthy, "model")
-    again = Patient(UNCLIPPED, tmp_path / "again", rounds=3)
+    again = Patient(name, tmp_path / "again", rounds=3, draw=draw)
     second = again.train(Policy(mode="off", repeat=planned(fitted)))
     assert planned(second) == planned(fitted)
     assert again.weights(second, "model") == sick.weights(fitted, "as it was")

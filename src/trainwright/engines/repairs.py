@@ -63,13 +63,15 @@ class Suspicion:
     """Who is to blame for a step that was not finite.
 
     ``rows`` are positions in the job's training table whose own loss or input is not finite or extreme, among the
-    ``examined`` ones. ``spoiled``: the network itself holds values that are not finite. ``only_rounded``: training
-    computes in half precision, and in float32 these rows have finite losses.
+    ``examined`` ones. ``by_loss``: the input of one of them is usual, so that the network may be what is wrong.
+    ``spoiled``: the network itself holds values that are not finite. ``only_rounded``: training computes in half
+    precision, and in float32 these rows have finite losses.
     """
 
     rows: tuple[int, ...]
     examined: int
     spoiled: bool
+    by_loss: bool = False
     only_rounded: bool = False
 
 

@@ -83,8 +83,8 @@ class Repairing:
         if (again := self._repeated(progress)) is not None:
             return self._made(again, finding, progress)
         cause = self._with_suspects(finding)
-        rate_or_gradient = cause.code == finding.code and not cause.evidence.get("rows")
-        first = layers.burst(self.since.history()) if rate_or_gradient else None
+        known = cause.code != finding.code or (cause.evidence.get("rows") and not cause.evidence.get("by_loss"))
+        first = None if known else layers.burst(self.since.history())
         causes = [cause] if first is None else [first, cause]
         return replace(self.treat(causes, progress) or Treated(progress=progress), cause=cause)
 
@@ -258,6 +258,7 @@ class Repairing:
             "rows": list(found.rows),
             "examined": found.examined,
             "spoiled": found.spoiled,
+            "by_loss": found.by_loss,
         }
         seen = replace(finding, evidence={**finding.evidence, **evidence})
         return capacity.overflown(seen, precision=self.session.facts().precision) if found.only_rounded else seen

@@ -23,7 +23,7 @@ def suspicion(
     finite = [bool(torch.isfinite(t).all()) for t in state if t.is_floating_point()]
     spoiled = not all(finite)
     found: list[int] = []
-    examined = 0
+    examined, by_loss = 0, False
     training = network.training
     network.eval()
     try:
@@ -32,11 +32,13 @@ def suspicion(
                 examined += batch.rows
                 bad = _extreme(_sizes(batch.x))
                 if not spoiled:
-                    bad |= _extreme(losses(network(batch.x), batch.y).abs())
+                    lost = _extreme(losses(network(batch.x), batch.y).abs())
+                    by_loss |= bool((lost & ~bad).any())
+                    bad |= lost
                 found += rows[bad.to(rows.device)].tolist()
     finally:
         network.train(training)
-    return Suspicion(rows=tuple(sorted(set(found))), examined=examined, spoiled=spoiled)
+    return Suspicion(rows=tuple(sorted(set(found))), examined=examined, spoiled=spoiled, by_loss=by_loss)
 
 
 def _sizes(x: Any) -> Tensor:

@@ -7,6 +7,7 @@ other half.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,14 @@ from trainwright.core.clock import SystemClock
 from trainwright.core.errors import TrainingFailed
 from trainwright.core.events import Event
 from trainwright.core.jsonable import JsonValue
-from trainwright.core.metrics import loss_metric
+from trainwright.core.metrics import default_metric, loss_metric
 from trainwright.core.plan import ModelPlan
 from trainwright.core.seeds import Seeds
 from trainwright.core.tasks import Task
 from trainwright.doctor.history import History, history_of
 from trainwright.doctor.remedies import Mode, Policy
 from trainwright.engines._contract_jobs import Question
-from trainwright.engines.contract import Job, Table
+from trainwright.engines.contract import Job, Session, Table
 from trainwright.families import _own
 from trainwright.fit.driver import Rules, fit
 from trainwright.fit.jobs import open_session
@@ -78,10 +79,12 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What came of a case: the doctor's codes, whether it was repaired, and validation loss of the selected round."""
+    """What came of a case: the doctor's codes, how it was repaired, and of the selected round validation ``loss`` and
+    ``score``: the metric that the command takes for the task where the spec names none."""
 
     codes: tuple[str, ...]
     repairs: tuple[str, ...]
+    loss: float | None
     score: float | None
     history: History
     events: tuple[Event, ...]
@@ -94,11 +97,9 @@ def run(case: Case, workdir: Path, *, mode: Mode = "auto") -> Seen:
     events: list[Event] = []
     clock = SystemClock()
     job = job_of(case, workdir)
-    session = open_session(job)
-    if case.tamper is not None:
-        case.tamper(session)
-    loss = loss_metric(job.task)
-    rules = Rules(watch=loss, primary=loss, patience=case.patience, repairs=Policy(mode=mode))
+    session = opened(case, job)
+    loss, metric = loss_metric(job.task), default_metric(job.task)
+    rules = Rules(watch=loss, primary=metric, patience=case.patience, repairs=Policy(mode=mode))
     try:
         fitted = fit(
             session,
@@ -109,22 +110,34 @@ def run(case: Case, workdir: Path, *, mode: Mode = "auto") -> Seen:
             stop=StopRequest(),
             checkpoints=workdir / "checkpoints",
             resumable=False,
-            anew=open_session,
+            anew=partial(opened, case),
         )
     except TrainingFailed as error:
         codes = tuple(finding.code for finding in error.findings)
-        return Seen(codes=codes, repairs=(), score=None, history=history_of(events), events=tuple(events), failed=True)
+        history = history_of(events)
+        return Seen(codes=codes, repairs=(), loss=None, score=None, history=history, events=tuple(events), failed=True)
     finally:
         session.close()
     serious = [f.code for f in fitted.findings if f.code.startswith("doctor.") and f.severity.value != "info"]
     serious = [code for code in serious if code not in _BY_THE_CLOCK or code in case.expected]
+    history, progress = history_of(events), fitted.progress
+    scores = history.of(f"val.{metric.name}")
     return Seen(
         codes=tuple(serious),
         repairs=tuple(one.action for one in fitted.repairs),
-        score=fitted.progress.best_value,
-        history=history_of(events),
+        loss=progress.best_value,
+        score=dict(zip(scores.steps, scores.values, strict=True)).get(progress.best_rounds),
+        history=history,
         events=tuple(events),
     )
+
+
+def opened(case: Case, job: Job) -> Session:
+    """A session of the case, as ill as the case is: also where a repair begins again."""
+    session = open_session(job)
+    if case.tamper is not None:
+        case.tamper(session)
+    return session
 
 
 def job_of(case: Case, workdir: Path) -> Job:
@@ -317,6 +330,10 @@ _UNCLIPPED: Mapping[str, JsonValue] = {
     "clip_norm": None,
     "optimizer": {"name": "sgd", "lr": 0.3, "momentum": 0.9},
 }
+
+
+def _momentum(rate: float, clip_norm: float | None) -> dict[str, JsonValue]:
+    return {"clip_norm": clip_norm, "optimizer": {"name": "sgd", "lr": rate, "momentum": 0.9}}
 
 
 def _net(**changes: JsonValue) -> dict[str, JsonValue]:
@@ -549,6 +566,31 @@ def sick() -> list[Case]:
         )
         for f in ("gru", "lstm")
     ]
+    cases += [
+        Case(
+            name=f"rate {name}: {d}",
+            data=d,
+            params=_net(learning_rate=rate),
+            rounds=40,
+            expected=expected,
+            healthy_as=f"mlp: {d}",
+        )
+        for name, rate, expected in (("x700", 14.0, _RATE), ("/300", 0.02 / 300, _SLOW))
+        for d in ("breast_cancer", "digits", "diabetes", "wine")
+    ]
+    cases += [
+        Case(
+            name=f"recurrent, no clip norm: digits at {rate:g}",
+            data="digits",
+            family="own",
+            net="Recurrent",
+            recipe=_momentum(rate, None),
+            rounds=40,
+            expected=("doctor.exploding_gradients", *_RATE),
+            healthy_as=f"recurrent, clipped: digits at {rate:g}",
+        )
+        for rate in (0.01, 0.03)
+    ]
     return cases
 
 
@@ -570,7 +612,10 @@ def healthy() -> list[Case]:
         for d in sets
     ]
     cases += [
-        Case(name=f"{f}: {d}", data=d, family=f, params=_BOOST, rounds=150, patience=10) for f in BOOSTERS for d in sets
+        Case(name=f"{f}: {d}", data=d, family=f, params=_BOOST, rounds=rounds, patience=patience)
+        for f in BOOSTERS
+        for d in sets
+        for rounds, patience in ((300, 50) if (f, d) == ("lightgbm", "iris") else (150, 10),)  # still falling at 150
     ]
     cases += [
         Case(
@@ -611,6 +656,17 @@ def healthy() -> list[Case]:
             rounds=25,
         )
         for f in ("gru", "lstm")
+    ]
+    cases += [
+        Case(
+            name=f"recurrent, clipped: digits at {rate:g}",
+            data="digits",
+            family="own",
+            net="Recurrent",
+            recipe=_momentum(rate, 1.0),
+            rounds=40,
+        )
+        for rate in (0.01, 0.03)
     ]
     return cases
 

@@ -60,7 +60,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     seen = run(WIDE, Path(sys.argv[1]))
     made = [event.body for event in seen.events if isinstance(event.body, Repaired)]
-    print(json.dumps({"codes": seen.codes, "score": seen.score, "after": [dict(one.after) for one in made]}))
+    print(json.dumps({"codes": seen.codes, "loss": seen.loss, "after": [dict(one.after) for one in made]}))
 
 
 if __name__ == "__main__":

@@ -25,16 +25,16 @@ def test_a_real_limit_of_memory_halves_the_batch_and_the_loss_stays(tmp_path: Pa
     assert seen["after"][-1]["step_rows"] == 1024
     healthy = run(WIDE, tmp_path / "free")
     assert not set(healthy.codes) & set(WIDE.expected)
-    assert seen["score"] == pytest.approx(healthy.score, rel=1e-4)
+    assert seen["loss"] == pytest.approx(healthy.loss, rel=1e-4)
 
 
 def test_activations_beyond_fp16_are_found_and_trained_in_another_format(tmp_path: Path) -> None:
     seen, healthy = run(OVERFLOW, tmp_path / "sick"), run(IN_FLOAT32, tmp_path / "healthy")
     assert set(seen.codes) & set(OVERFLOW.expected)
     assert seen.repairs == ("precision",)
-    assert seen.score is not None
-    assert healthy.score is not None
-    assert seen.score == pytest.approx(healthy.score, rel=0.1)
+    assert seen.loss is not None
+    assert healthy.loss is not None
+    assert seen.loss == pytest.approx(healthy.loss, rel=0.1)
 
 
 def test_fp16_that_holds_its_values_is_left_alone(tmp_path: Path) -> None:

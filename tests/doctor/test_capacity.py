@@ -111,6 +111,8 @@ def test_formats_get_wider_one_at_a_time() -> None:
         ({"streamed": True, "workers": 3, "cores": 4}, 4),
         ({"streamed": True, "workers": 4, "cores": 4}, None),
         ({"streamed": True, "workers": 0, "cores": 1}, None),
+        ({"streamed": True, "workers": 2, "cores": 8, "processes": 2}, 4),
+        ({"streamed": True, "workers": 4, "cores": 8, "processes": 2}, None),
         ({"streamed": False, "workers": 0, "cores": 4}, None),
         ({}, None),
     ],

@@ -1,5 +1,7 @@
 """What is done about a symptom, within which limits."""
 
+from dataclasses import replace
+
 from trainwright.core.findings import Finding, Severity
 from trainwright.doctor.remedies import Policy, Remedy, choose, repaired, suggestion
 
@@ -12,16 +14,22 @@ def found(code: str, **evidence: object) -> Finding:
 
 def test_a_rate_that_destroys_an_untrained_model_is_measured_then_lowered_from_the_beginning() -> None:
     first = choose([found("doctor.loss_exploding")], Policy(), able=ABLE)
-    assert first == Remedy(symptom="doctor.loss_exploding", action="learning_rate", values={"measure": True}, back=True)
+    assert first == Remedy(
+        symptom="doctor.loss_exploding",
+        action="learning_rate",
+        values={"measure": True},
+        back=True,
+        beginning=True,
+    )
     second = choose([found("doctor.loss_exploding")], Policy(), able=ABLE, done=[first])
     assert second is not None
     assert (second.values, second.back) == ({"factor": 0.1}, True)
 
 
 def test_a_rate_that_carried_a_training_is_halved() -> None:
-    remedy = choose([found("doctor.loss_exploding")], Policy(), able=ABLE, learned=True)
+    remedy = choose([found("doctor.loss_exploding")], Policy(), able=ABLE, best=3.0)
     assert remedy is not None
-    assert remedy.values == {"factor": 0.5}
+    assert (remedy.values, remedy.beginning) == ({"factor": 0.5}, False)
 
 
 def test_few_broken_rows_are_left_out_and_many_are_the_rates_fault() -> None:
@@ -37,6 +45,22 @@ def test_a_spoiled_network_goes_back_before_its_rows_are_left_out() -> None:
     remedy = choose([found("doctor.non_finite", rows=[7], examined=32, spoiled=True)], Policy(), able=ABLE)
     assert remedy is not None
     assert (remedy.action, remedy.back) == ("skip_rows", True)
+
+
+def test_gradients_are_clipped_from_before_they_exploded() -> None:
+    seen = found("doctor.exploding_gradients", step=5.0, clip=0.4)
+    after, before, never = (choose([seen], Policy(), able=ABLE, best=best) for best in (5.0, 4.0, None))
+    assert before == Remedy(symptom="doctor.exploding_gradients", action="clip_norm", values={"norm": 0.4}, back=True)
+    assert before is not None
+    assert after == never == replace(before, beginning=True)
+    clipped = found("doctor.exploding_gradients", step=5.0, clip=None)
+    assert choose([clipped], Policy(), able=ABLE, best=4.0) is None
+
+
+def test_a_rate_that_taught_nothing_is_left_for_the_beginning_whatever_was_best() -> None:
+    remedy = choose([found("doctor.rate_too_low")], Policy(), able=ABLE, best=4.0)
+    assert remedy is not None
+    assert (remedy.back, remedy.beginning) == (True, True)
 
 
 def test_limits_hold_for_each_kind() -> None:

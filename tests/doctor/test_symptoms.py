@@ -109,6 +109,42 @@ def test_a_gradient_that_is_many_times_as_long() -> None:
     assert "at epoch 1," in finding.what
 
 
+def test_a_gradient_that_explodes_within_the_first_units() -> None:
+    """One step of many: after it the network is dead, its other gradients short."""
+    one = {"gradient_norm": [3e3, 0.4], "gradient_norm_usual": [0.6, 0.4], "gradient_norm_longest": [4e4, 0.7]}
+    (finding,) = examine(history(**one))
+    assert (finding.code, finding.evidence["clip"], finding.evidence["step"]) == ("doctor.exploding_gradients", 1.0, 1)
+    assert codes(history({"clip_norm": 1.0}, **one)) == []
+    high = {"gradient_norm": [7e4] * 2, "gradient_norm_usual": [4e4] * 2, "gradient_norm_longest": [2e5] * 2}
+    assert codes(history(**high)) == []  # all are long: that is the rate's doing
+
+
+@pytest.mark.parametrize(("update", "found"), [(0.03, ["exploding_gradients", "non_finite"]), (0.5, ["non_finite"])])
+def test_a_loss_that_is_lost_after_steps_of_a_usual_size_is_the_gradients_doing(
+    update: float, found: list[str]
+) -> None:
+    lost = history(
+        objective=[math.nan],
+        gradient_norm=[5e3],
+        gradient_norm_usual=[5e3],
+        gradient_norm_longest=[5e3],
+        layer__a__update_ratio=[update],
+    )
+    assert sorted(codes(lost)) == found
+
+
+def test_a_clip_norm_that_is_there_is_not_raised() -> None:
+    (finding,) = examine(history({"clip_norm": 0.5}, gradient_norm=[1.0, 1.2, 0.9, 1.1, 500.0]))
+    assert (finding.evidence["clip"], finding.fix) == (None, "Lower the learning rate")
+
+
+def test_the_mean_square_of_a_regression_is_far_only_where_its_root_is() -> None:
+    regression = {"constant_loss": {"train": 77.0, "val": 77.0, "objective": 1.0}, "task": "regression", "loss": "auto"}
+    assert codes(history(regression, objective=[13.0, 1.0, 0.8])) == []
+    assert codes(history(regression, objective=[130.0, 1.0, 0.8])) == ["loss_exploding"]
+    assert codes(history({**regression, "loss": "mae"}, objective=[13.0, 1.0, 0.8])) == ["loss_exploding"]
+
+
 def test_overfitting_by_gap() -> None:
     curves = {"train_loss": falling(0.6, 0.01), "val_loss": falling(0.6, 0.4)}
     assert codes(history(ENDED, **curves)) == ["overfitting"]

@@ -180,7 +180,15 @@ def test_a_training_that_breaks_later_goes_back_to_its_best_round_and_halves_the
 
 def planned(fitted: Fitted) -> tuple[Planned, ...]:
     return tuple(
-        Planned(symptom=r.symptom, action=r.action, values=r.values, rounds=r.rounds, step=r.step, back=r.back)
+        Planned(
+            symptom=r.symptom,
+            action=r.action,
+            values=r.values,
+            rounds=r.rounds,
+            step=r.step,
+            back=r.back,
+            beginning=r.beginning,
+        )
         for r in fitted.repairs
     )
 
@@ -226,6 +234,47 @@ def test_a_rate_under_which_nothing_moves_is_raised(tmp_path: Path) -> None:
     assert (fitted.repairs[0].values, fitted.repairs[0].back) == ({"measure": True}, True)
     assert fitted.progress.best_value is not None
     assert fitted.progress.best_value < 0.7
+
+
+UNCLIPPED = "recurrent, no clip norm: digits at 0.01"
+
+
+@pytest.mark.parametrize(("rate", "draw"), [("0.01", 0), ("0.03", 7)])  # a dead network, and a loss that is none
+def test_gradients_that_explode_at_once_are_clipped_from_the_beginning_as_a_healthy_training_is(
+    tmp_path: Path, rate: str, draw: int
+) -> None:
+    name = UNCLIPPED.replace("0.01", rate)
+    sick, well = (Patient(name, tmp_path / folder, rounds=3, draw=draw) for folder in ("sick", "well"))
+    assert sick.case.recipe is not None
+    well.case = replace(sick.case, recipe={**sick.case.recipe, "clip_norm": 1.0})
+    fitted, healthy = sick.train(), well.train()
+    (made,) = fitted.repairs
+    assert (made.symptom, made.action, made.values) == ("doctor.exploding_gradients", "clip_norm", {"norm": 1.0})
+    assert (made.back, made.beginning, made.helped) == (True, True, True)
+    assert (made.after["rounds"], made.after["step"]) == (0, 0)
+    assert healthy.repairs == ()
+    assert sick.weights(fitted, "model") == well.weights(healthy, "model")
+    again = Patient(name, tmp_path / "again", rounds=3, draw=draw)
+    second = again.train(Policy(mode="off", repeat=planned(fitted)))
+    assert planned(second) == planned(fitted)
+    assert again.weights(second, "model") == sick.weights(fitted, "as it was")
+
+
+def test_a_training_that_is_stopped_after_it_began_again_ends_in_the_same_bytes(tmp_path: Path) -> None:
+    whole, cut = (Patient(UNCLIPPED, tmp_path / name, rounds=3) for name in ("whole", "cut"))
+    fitted = whole.train()
+    stopped_at(cut, "repair")
+    resumed = cut.train(past=[event.to_json() for event in cut.events])
+    assert resumed.repairs == fitted.repairs
+    assert cut.weights(resumed, "model") == whole.weights(fitted, "model")
+
+
+def test_a_rate_that_lost_its_zeros_trains_as_the_one_that_was_meant(tmp_path: Path) -> None:
+    cold, meant = Patient(COLD, tmp_path / "cold"), Patient(COLD, tmp_path / "meant")
+    meant.case = replace(cold.case, params={**cold.case.params, "learning_rate": 0.02})
+    fitted, healthy = cold.train(), meant.train()
+    assert [(one.beginning, one.after["learning_rate"]) for one in fitted.repairs] == [(True, 0.02)]
+    assert cold.weights(fitted, "model") == meant.weights(healthy, "model")
 
 
 def test_suggest_says_the_change_and_makes_none(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 import json
 import multiprocessing
 import os
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,11 +12,13 @@ import pytest
 
 pytest.importorskip("torch")
 
+from tests.clinic.cases import job_of, sick
 from tests.engines.torch.teams import free_port, job, meet
 from trainwright.core.clock import SystemClock
 from trainwright.core.jsonable import to_json
 from trainwright.core.metrics import loss_metric
 from trainwright.doctor.remedies import Planned, Policy
+from trainwright.engines.contract import Job
 from trainwright.engines.torch.distributed.leading import Led, follow, open_shared
 from trainwright.engines.torch.distributed.team import leave
 from trainwright.fit.driver import Rules, fit
@@ -24,15 +26,24 @@ from trainwright.fit.recorder import Recorder
 from trainwright.fit.stop import StopRequest
 from trainwright.run.hashes import sha256_file
 
-KEYS = ("symptom", "action", "values", "rounds", "step", "back")
+KEYS = ("symptom", "action", "values", "rounds", "step", "back", "beginning")
 HOT = partial(job, epochs=4, optimizer={"name": "adamw", "lr": 30.0})
+STREAMED = partial(job, epochs=2, data_on="stream", num_workers=0)
 
 
-def member(rank: int, port: int, folder: Path, repeat: Sequence[Planned]) -> None:
-    team = meet(rank, 2, port, "ddp")
+def poisoned(folder: Path) -> Job:
+    """One row holds a value that is none."""
+    (case,) = [case for case in sick() if case.name == "infinite value in a row"]
+    return job_of(replace(case, rounds=2), folder)
+
+
+def member(
+    rank: int, port: int, folder: Path, repeat: Sequence[Planned], make: Callable[[Path], Job], strategy: str
+) -> None:
+    team = meet(rank, 2, port, strategy)
     work = folder / f"rank-{rank}"
     work.mkdir(parents=True)
-    mine = HOT(work)
+    mine = make(work)
     session = open_shared(mine, team)
     if rank:
         follow(session, team)
@@ -58,10 +69,16 @@ def member(rank: int, port: int, folder: Path, repeat: Sequence[Planned]) -> Non
     os._exit(0)  # as the worker does
 
 
-def train(folder: Path, repeat: Sequence[Planned] = ()) -> tuple[list[dict[str, object]], str]:
+def train(
+    folder: Path,
+    repeat: Sequence[Planned] = (),
+    *,
+    make: Callable[[Path], Job] = HOT,
+    strategy: str = "ddp",
+) -> tuple[list[dict[str, object]], str]:
     """Two processes; the repairs that were made, and the hash of the model."""
     context, port = multiprocessing.get_context("spawn"), free_port()
-    started = [context.Process(target=member, args=(rank, port, folder, repeat)) for rank in range(2)]
+    started = [context.Process(target=member, args=(rank, port, folder, repeat, make, strategy)) for rank in range(2)]
     for process in started:
         process.start()
     for process in started:
@@ -83,3 +100,25 @@ def test_two_processes_go_back_to_the_beginning_together_and_repeat_it(tmp_path:
     again, same = train(tmp_path / "again", planned)
     assert [[one[key] for key in KEYS] for one in again] == [[one[key] for key in KEYS] for one in repairs]
     assert same == model
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_rows_that_broke_a_step_of_two_processes_are_found_by_both_and_left_out(tmp_path: Path, strategy: str) -> None:
+    repairs, model = train(tmp_path / "first", make=poisoned, strategy=strategy)
+    assert [(one["action"], one["values"]) for one in repairs] == [("skip_rows", {"rows": [7]})]
+    planned = [Planned(**{key: one[key] for key in KEYS}) for one in repairs]  # type: ignore[arg-type]
+    again, same = train(tmp_path / "again", planned, make=poisoned, strategy=strategy)
+    assert [[one[key] for key in KEYS] for one in again] == [[one[key] for key in KEYS] for one in repairs]
+    assert same == model
+
+
+@pytest.mark.slow
+def test_more_threads_gather_the_rows_of_two_processes_with_the_same_bits(tmp_path: Path) -> None:
+    more = Planned(
+        symptom="doctor.starved", action="num_workers", values={"num_workers": 2}, rounds=1, step=0, back=False
+    )
+    repairs, model = train(tmp_path / "more", [more], make=STREAMED)
+    assert [(one["action"], one["after"]["num_workers"]) for one in repairs] == [("num_workers", 2)]  # type: ignore[index]
+    none, same = train(tmp_path / "as it was", make=STREAMED)
+    assert (none, same) == ([], model)

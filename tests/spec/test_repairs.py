@@ -52,6 +52,7 @@ def test_what_was_repaired_goes_into_resolved_yaml_and_loads_again(load_text: Lo
         "rounds": 1,
         "step": 0,
         "back": True,
+        "beginning": True,
     }
     text = resolved_yaml(loaded, {"training.repairs.repeat": ([made], "repair")})
     assert "repeat:  # repair" in text

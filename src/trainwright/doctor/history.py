@@ -12,7 +12,8 @@ name                       values
 ``engine.val_loss``        the engine's own, in its own scale (``engine.train_loss`` alike); stands for ``val_loss``
                            where nothing is evaluated
 ``learning_rate``          the rate of the last step of a unit
-``gradient_norm``          length of the whole gradient before clipping, mean over the steps of a unit
+``gradient_norm``          length of the whole gradient before clipping, mean over the steps of a unit;
+                           ``gradient_norm_usual`` their median, ``gradient_norm_longest`` the longest that is finite
 ``skipped_steps``          steps of a unit that were left out because they were not finite
 ``layer.<layer>.<what>``   a single layer: ``grad_mean``, ``grad_std``, ``grad_min``, ``grad_max``, ``grad_norm``;
                            ``update_ratio`` (length of a step's change over that of the weights);
@@ -37,9 +38,9 @@ Values may be NaN or infinite: that is one of the symptoms.
 Facts that symptoms know: ``stage``, ``engine``, ``family``, ``task``, ``unit``, ``rounds_limit``, ``rows``,
 ``val_rows``, ``features``, ``watch`` and ``patience`` (early stopping), ``constant_loss`` (``{"train": ..., "val":
 ...}``: the loss of the best constant prediction), ``classes`` (how many), ``true_top_class_share``, ``params`` (of the
-model), ``loss`` (of a network's recipe), ``input_scale`` (``{"largest": ..., "column": ...}``: the column of a table
-with the largest values, and their typical size), and, once the training has ended, ``reason`` (why) and ``selected``
-(the round that was kept). Every one may be missing.
+model), ``loss`` and ``clip_norm`` (of a network's recipe), ``input_scale`` (``{"largest": ..., "column": ...}``: the
+column of a table with the largest values, and their typical size), and, once the training has ended, ``reason`` (why)
+and ``selected`` (the round that was kept). Every one may be missing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -50,7 +51,13 @@ from trainwright.core.jsonable import JsonValue
 from trainwright.core.metrics.definitions import BY_NAME
 
 _LOSSES = ("log_loss", "rmse", "nats_per_character")  # of our own evaluations: the loss of each kind of task
-_RENAMED = {"loss": "objective", "grad_norm": "gradient_norm", "lr": "learning_rate"}
+_RENAMED = {
+    "loss": "objective",
+    "grad_norm": "gradient_norm",
+    "usual_grad_norm": "gradient_norm_usual",
+    "longest_grad_norm": "gradient_norm_longest",
+    "lr": "learning_rate",
+}
 _OWN_SCALE = {"train_loss": "engine.train_loss", "val_loss": "engine.val_loss"}
 """An engine's own losses may be in another scale (a squared error) than those that are evaluated."""
 _RISING = ("acc", "auc", "f1", "r2", "score", "precision", "recall", "map", "iou", "dice", "bleu", "rouge", "mcc")

@@ -84,10 +84,12 @@ def exploding(history: History) -> Finding | None:
 
 
 def _far_from_start(history: History) -> Finding | None:
-    """The mean loss of a whole unit far above a constant's, in the optimiser's own scale."""
+    """The mean loss of a whole unit far above a constant's, in the optimiser's own scale: squares, for a regression."""
     constant = history.number("constant_loss", "objective")
+    squared = history.text("task") == "regression" and history.text("loss") in ("auto", "mse")
+    far = _FAR**2 if squared else _FAR
     for step, value in finite_points(history.of("objective")):
-        if constant and value > _FAR * constant:
+        if constant and value > far * constant:
             what = (
                 f"the training loss is {value:.4g} at {at(history, step)}, against {constant:.4g} for the best constant"
             )

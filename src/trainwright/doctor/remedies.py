@@ -35,6 +35,7 @@ class Planned:
     rounds: int
     step: int
     back: bool
+    beginning: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +61,14 @@ class Policy:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remedy:
     """One change: an ``action`` that engines know, its ``values``, and whether training first goes ``back`` to the
-    last position that was good."""
+    last position that was good, or to its ``beginning`` (fresh weights of the same seed, all rounds) where no position
+    is."""
 
     symptom: str
     action: str
     values: Mapping[str, JsonValue] = field(default_factory=dict)
     back: bool = False
+    beginning: bool = False
 
 
 def choose(
@@ -74,21 +77,21 @@ def choose(
     *,
     able: Sequence[str],
     done: Sequence[Remedy] = (),
-    learned: bool = False,
+    best: float | None = None,
 ) -> Remedy | None:
     """The remedy for the first finding that has one; None where none is known, able or still allowed.
 
-    ``able`` are the actions of the engine, ``done`` what was done in this training. ``learned``: there is a good
-    position to go back to.
+    ``able`` are the actions of the engine, ``done`` what was done in this training. ``best`` is the position, in
+    rounds, of the best evaluation that can be gone back to; None: there is none.
     """
     for finding in findings:
-        remedy = _for(finding, policy, done, learned=learned)
+        remedy = _for(finding, policy, done, best)
         if remedy is not None and remedy.action in able and _allowed(remedy, policy, done):
             return remedy
     return None
 
 
-def _for(finding: Finding, policy: Policy, done: Sequence[Remedy], *, learned: bool) -> Remedy | None:
+def _for(finding: Finding, policy: Policy, done: Sequence[Remedy], best: float | None) -> Remedy | None:
     evidence, code = finding.evidence, finding.code
     if code == "doctor.non_finite" and (rows := _suspects(evidence)):
         remedy = Remedy(symptom=code, action="skip_rows", values={"rows": rows}, back=bool(evidence.get("spoiled")))
@@ -101,15 +104,23 @@ def _for(finding: Finding, policy: Policy, done: Sequence[Remedy], *, learned: b
     if code == "doctor.out_of_memory":
         return _smaller_batches(finding)
     if code in _TOO_FAST:
-        values: Mapping[str, JsonValue] = {"factor": EASE} if learned else _rate(LOWER, done)
-        return Remedy(symptom=code, action="learning_rate", values=values, back=True)
+        values: Mapping[str, JsonValue] = _rate(LOWER, done) if best is None else {"factor": EASE}
+        return Remedy(symptom=code, action="learning_rate", values=values, back=True, beginning=best is None)
     lowered = any(d.action == "learning_rate" and d.symptom in _TOO_FAST for d in done)
-    if code == "doctor.rate_too_low" and not lowered:  # nothing is lost by going back: nothing was learned
-        return Remedy(symptom=code, action="learning_rate", values=_rate(RAISE, done), back=True)
-    usual = evidence.get("usual")
-    if code == "doctor.exploding_gradients" and isinstance(usual, int | float) and usual > 0:
-        return Remedy(symptom=code, action="clip_norm", values={"norm": float(usual)})
+    if code == "doctor.rate_too_low" and not lowered:  # nothing was learned, and all rounds are there again
+        return Remedy(symptom=code, action="learning_rate", values=_rate(RAISE, done), back=True, beginning=True)
+    if code == "doctor.exploding_gradients":
+        return _clipped(finding, best)
     return None
+
+
+def _clipped(finding: Finding, best: float | None) -> Remedy | None:
+    """Shorter gradients, from before the explosion on: what came after it is the explosion's."""
+    norm, step = finding.evidence.get("clip"), finding.evidence.get("step")
+    if not isinstance(norm, int | float) or norm <= 0 or not isinstance(step, int | float):
+        return None
+    first = best is None or best >= step
+    return Remedy(symptom=finding.code, action="clip_norm", values={"norm": float(norm)}, back=True, beginning=first)
 
 
 def _smaller_batches(finding: Finding) -> Remedy | None:
@@ -122,12 +133,15 @@ def _smaller_batches(finding: Finding) -> Remedy | None:
 
 
 def _more_workers(finding: Finding) -> Remedy | None:
-    """Twice the threads, where rows are gathered by threads and there are cores for them."""
+    """Twice the threads, where rows are gathered by threads and there are cores for them: those of several processes
+    as if all of them were on this machine."""
     workers, cores = finding.evidence.get("workers"), finding.evidence.get("cores")
+    processes = finding.evidence.get("processes", 1)
     if not finding.evidence.get("streamed") or not isinstance(workers, int) or not isinstance(cores, int):
         return None
-    more = min(cores, max(2, 2 * workers))
-    if more <= workers or cores < 2:
+    share = cores // processes if isinstance(processes, int) else cores
+    more = min(share, max(2, 2 * workers))
+    if more <= workers or share < 2:
         return None
     return Remedy(symptom=finding.code, action="num_workers", values={"num_workers": more})
 
@@ -207,7 +221,7 @@ def repaired(finding: Finding, remedy: Remedy) -> Finding:
 
 def words(remedy: Remedy) -> str:
     """A remedy for people."""
-    back = "going back and " if remedy.back else ""
+    back = "" if not remedy.back else "beginning again and " if remedy.beginning else "going back and "
     if remedy.values.get("measure"):
         return f"{back}measuring the learning rate on the first batches"
     if remedy.action == "learning_rate":

@@ -41,10 +41,12 @@ class Halves(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loading:
-    """How rows come to the device: ``streamed`` batch by batch by ``workers`` threads, or they lie there."""
+    """How rows come to the device: ``streamed`` batch by batch by ``workers`` threads, or they lie there. In each of
+    ``processes`` that train together."""
 
     streamed: bool
     workers: int
+    processes: int = 1
 
 
 @runtime_checkable
@@ -61,13 +63,15 @@ class Suspicion:
     """Who is to blame for a step that was not finite.
 
     ``rows`` are positions in the job's training table whose own loss or input is not finite or extreme, among the
-    ``examined`` ones. ``spoiled``: the network itself holds values that are not finite. ``only_rounded``: training
-    computes in half precision, and in float32 these rows have finite losses.
+    ``examined`` ones. ``by_loss``: the input of one of them is usual, so that the network may be what is wrong.
+    ``spoiled``: the network itself holds values that are not finite. ``only_rounded``: training computes in half
+    precision, and in float32 these rows have finite losses.
     """
 
     rows: tuple[int, ...]
     examined: int
     spoiled: bool
+    by_loss: bool = False
     only_rounded: bool = False
 
 

@@ -115,6 +115,7 @@ class Judge:
         facts: dict[str, JsonValue] = {"task": self._job.task.value, "constant_loss": losses, **_input_scale(self._job)}
         if isinstance(recipe, Mapping):
             facts["loss"] = str(recipe.get("loss", "auto"))
+            facts["clip_norm"] = recipe.get("clip_norm")
         if self._job.val and self._job.task.is_classification:
             facts["classes"] = self._job.num_classes
             facts["true_top_class_share"] = _top_share(self._job.val.y, self._job.num_classes)

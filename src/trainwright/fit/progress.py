@@ -13,8 +13,8 @@ class Applied:
     """A repair that was made.
 
     ``rounds`` and ``step`` are the position at which the symptom was seen; ``before`` and ``after`` what was changed,
-    ``after`` with the position training went on from. ``proof`` is what was measured of a change that is to leave the
-    result as it is. ``helped`` is None until the training has ended.
+    ``after`` with the position training went on from; ``beginning``: that was the first one. ``proof`` is what was
+    measured of a change that is to leave the result as it is. ``helped`` is None until the training has ended.
     """
 
     symptom: str
@@ -28,6 +28,7 @@ class Applied:
     before: Mapping[str, JsonValue] = field(default_factory=dict)
     after: Mapping[str, JsonValue] = field(default_factory=dict)
     proof: Mapping[str, JsonValue] = field(default_factory=dict)
+    beginning: bool = False
     helped: bool | None = None
 
     @property
@@ -39,7 +40,9 @@ class Applied:
     @property
     def remedy(self) -> Remedy:
         """What was done."""
-        return Remedy(symptom=self.symptom, action=self.action, values=self.values, back=self.back)
+        return Remedy(
+            symptom=self.symptom, action=self.action, values=self.values, back=self.back, beginning=self.beginning
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,7 +65,7 @@ class Repairing:
         seen = len(history.of("unit_seconds").values)
         if len(progress.repairs) < len(self.policy.repeat) or (seen > _OFTEN and seen % (seen // _OFTEN)):
             return None
-        symptoms = (losses.exploding, losses.stuck, layers.exploding_gradients)
+        symptoms = (layers.burst, losses.exploding, losses.stuck, layers.exploding_gradients)
         return self.treat([f for symptom in symptoms if (f := symptom(history)) is not None], progress)
 
     def filled(self, progress: Progress) -> Progress:
@@ -83,7 +83,10 @@ class Repairing:
         if (again := self._repeated(progress)) is not None:
             return self._made(again, finding, progress)
         cause = self._with_suspects(finding)
-        return replace(self.treat([cause], progress) or Treated(progress=progress), cause=cause)
+        known = cause.code != finding.code or (cause.evidence.get("rows") and not cause.evidence.get("by_loss"))
+        first = None if known else layers.burst(self.since.history())
+        causes = [cause] if first is None else [first, cause]
+        return replace(self.treat(causes, progress) or Treated(progress=progress), cause=cause)
 
     def overflown(self, values: Mapping[str, float], progress: Progress) -> Treated | None:
         """After a unit of finite losses: what is done about a loss scale that has collapsed; None: it has not."""
@@ -130,13 +133,15 @@ class Repairing:
         able = self._able()
         done = [one.remedy for one in progress.repairs]
         auto = self.policy.mode == "auto"
-        learned = self._good(progress)
-        remedy = choose(findings, self.policy, able=able, done=done, learned=learned) if auto else None
-        if remedy is not None and (not remedy.back or learned or self.anew is not None):
+        best = _at(progress) if self._good(progress) else None
+        remedy = choose(findings, self.policy, able=able, done=done, best=best) if auto else None
+        if remedy is not None and (
+            self.anew is not None or not remedy.back or (best is not None and not remedy.beginning)
+        ):
             finding = next(f for f in findings if f.code == remedy.symptom)
             return self._made(remedy, finding, progress)
         every = ("learning_rate", "clip_norm", "skip_rows", "halve_batch", "precision", "num_workers")
-        advice = choose(findings, Policy(), able=every, learned=learned)
+        advice = choose(findings, Policy(), able=every, best=best)
         if advice is None:
             return None
         inside = "learning_rate" in able
@@ -164,11 +169,17 @@ class Repairing:
         planned = self.policy.repeat[at]
         if (planned.rounds, planned.step) != (progress.rounds, progress.step):
             return None
-        return Remedy(symptom=planned.symptom, action=planned.action, values=planned.values, back=planned.back)
+        return Remedy(
+            symptom=planned.symptom,
+            action=planned.action,
+            values=planned.values,
+            back=planned.back,
+            beginning=planned.beginning,
+        )
 
     def _made(self, remedy: Remedy, finding: Finding | None, progress: Progress) -> Treated:
         before, values = self._state(remedy), dict(remedy.values)
-        goes_on = self._go_back(progress) if remedy.back else progress
+        goes_on = self._go_back(progress, beginning=remedy.beginning) if remedy.back else progress
         for one in progress.repairs[len(goes_on.repairs) :]:
             self._apply(one.action, one.values)
         self._apply(remedy.action, values)
@@ -180,6 +191,7 @@ class Repairing:
             action=remedy.action,
             values=values,
             back=remedy.back,
+            beginning=remedy.beginning,
             rounds=progress.rounds,
             step=progress.step,
             evidence={} if finding is None else dict(finding.evidence),
@@ -219,10 +231,10 @@ class Repairing:
         """Whether the best position lies before the present one and can be gone back to."""
         return progress.best_value is not None and not progress.is_best and not self.session.keeps_every_round
 
-    def _go_back(self, progress: Progress) -> Progress:
-        """The session at its best position, or at the beginning where there is none."""
+    def _go_back(self, progress: Progress, *, beginning: bool) -> Progress:
+        """The session at its best position, or at the beginning where that is asked for or no other is good."""
         self.saver.settle()
-        best = read_checkpoint(self.checkpoints, "best") if self._good(progress) else None
+        best = read_checkpoint(self.checkpoints, "best") if self._good(progress) and not beginning else None
         if best is not None:
             saved = progress_from(best.state)
             if (saved.rounds, saved.step) == (progress.best_rounds, progress.best_step):
@@ -246,6 +258,7 @@ class Repairing:
             "rows": list(found.rows),
             "examined": found.examined,
             "spoiled": found.spoiled,
+            "by_loss": found.by_loss,
         }
         seen = replace(finding, evidence={**finding.evidence, **evidence})
         return capacity.overflown(seen, precision=self.session.facts().precision) if found.only_rounded else seen
@@ -263,6 +276,11 @@ class Repairing:
     def _rate(self) -> float | None:
         rate = self.session.facts().learning_rate
         return None if rate is None else float(rate)
+
+
+def _at(progress: Progress) -> float:
+    """The best position in rounds: inside a round between two whole numbers (`trainwright.doctor.history`)."""
+    return progress.best_rounds + progress.best_step / (progress.best_step + 1)
 
 
 def advised(verdict: Sequence[Finding], job: Job, progress: Progress, *, selects: bool) -> list[Finding]:

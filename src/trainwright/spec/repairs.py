@@ -25,6 +25,9 @@ class Repeat(Section):
     rounds: StrictInt = Field(ge=0, description="Whole rounds done when it is made.", examples=[1])
     step: StrictInt = Field(0, ge=0, description="Steps done in the round that has begun.", examples=[0])
     back: StrictBool = Field(default=False, description="Whether training goes back first.", examples=[True])
+    beginning: StrictBool = Field(
+        default=False, description="Whether it goes back to fresh weights, not to the best round.", examples=[True]
+    )
 
 
 class Repairs(Section):

@@ -148,7 +148,7 @@ def settled_values(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, tupl
 def _repairs(work: Work) -> list[dict[str, object]]:
     """What the doctor did, in the form in which a spec repeats it."""
     made = work.record.get("repairs")
-    keys = ("symptom", "action", "values", "rounds", "step", "back")
+    keys = ("symptom", "action", "values", "rounds", "step", "back", "beginning")
     return (
         [{key: one[key] for key in keys} for one in made if isinstance(one, Mapping)] if isinstance(made, list) else []
     )

@@ -367,6 +367,7 @@ def policy_of(repairs: Repairs) -> Policy:
                 rounds=one.rounds,
                 step=one.step,
                 back=one.back,
+                beginning=one.beginning,
             )
             for one in repairs.repeat
         ),

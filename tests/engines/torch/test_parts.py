@@ -290,6 +290,21 @@ def test_a_loss_that_has_gone_to_nothing_by_the_end_does_not_make_the_last_rates
     assert rate < 0.05
 
 
+@pytest.mark.parametrize(
+    ("measured", "written", "taken"),
+    [
+        (0.023, 20.0, 0.02),
+        (0.046, 2e-5, 0.02),
+        (0.015, 14.0, 0.014),
+        (0.02, 0.05, 0.02),
+        (0.0063, 3.0, 0.003),
+        (0.02, 2e-5 / 3, 0.02),
+    ],
+)
+def test_a_rate_that_replaces_a_written_one_keeps_its_digits(measured, written, taken):
+    assert automatic.same_digits(measured, written) == taken
+
+
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_a_range_test_that_is_lost_at_once_takes_the_lowest_rate(loss):
     rate, _ = range_test(lambda _rate: loss)

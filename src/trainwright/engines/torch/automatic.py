@@ -32,6 +32,9 @@ _ABOVE_MIDDLE = 2.0
 geometric mean, is 1.44 and 2.60 with 2, and 1.56 and 2.27 with 1 (fastai's `valley`). A tenth of the rate of the lowest
 loss (fastai's `minimum`) gives 1.57 and 2.96: a small table is learned by heart within the test, so that its lowest
 loss is at the end. The rate of the steepest descent gives 3.1 and 4.1."""
+_KNOWN_BY = 2.5
+"""The factor by which a range test knows a rate: on four small tables, six draws each, it found 0.015 to 0.046 where
+0.02 trained well (`benchmarks/clinic.py`)."""
 _DIVERGED = 4.0  # fastai stops the test at four times the best loss
 
 
@@ -89,11 +92,16 @@ def _fitting(smallest: int, largest: int, probe: Callable[[int], None]) -> tuple
 
 
 def learning_rate(
-    optimizer: OptimizerName, steps: Iterator[_T], loss_after: Callable[[_T, int, float], float]
+    optimizer: OptimizerName,
+    steps: Iterator[_T],
+    loss_after: Callable[[_T, int, float], float],
+    *,
+    written: float | None = None,
 ) -> tuple[float, Finding]:
     """The range test of Smith 2017: rates rise until the loss diverges; one from the middle of its fall is taken.
 
-    ``loss_after(step, number, rate)`` trains a copy one step and returns the loss before it.
+    ``loss_after(step, number, rate)`` trains a copy one step and returns the loss before it. ``written`` is the rate of
+    the spec that was no good: see `same_digits`.
     """
     low, high = _RANGES.get(optimizer, _USUAL_RANGE)
     rates = [low * (high / low) ** (i / (_TEST_STEPS - 1)) for i in range(_TEST_STEPS)]
@@ -105,16 +113,29 @@ def learning_rate(
         if not math.isfinite(smooth) or (losses and abs(smooth) > _DIVERGED * max(abs(min(losses)), 1e-12)):
             break
         losses.append(smooth)
-    found = _from_curve(rates, losses)
+    measured = _from_curve(rates, losses)
+    found = measured if written is None else same_digits(measured, written)
+    digits = "" if found == measured else f", as {found:.3g}: the digits of {written:g}, which was written"
     return found, Finding(
         code="torch.learning_rate",
         severity=Severity.INFO,
         where="training.optimizer.lr",
-        what=f"auto took a learning rate of {found:.3g}, {_ABOVE_MIDDLE:g} times the one in the middle of the loss's "
-        f"fall in a range test of {len(losses)} steps",
+        what=f"auto took a learning rate of {measured:.3g}, {_ABOVE_MIDDLE:g} times the one in the middle of the "
+        f"loss's fall in a range test of {len(losses)} steps{digits}",
         fix=f"Set training.optimizer.lr: {found:.3g} to leave the test out",
         evidence={"rates": rates[: len(losses)][::5], "losses": [round(v, 6) for v in losses[::5]]},
     )
+
+
+def same_digits(measured: float, written: float) -> float:
+    """The rate ``written`` times the power of ten that brings it nearest to the ``measured`` one.
+
+    Assumption: a rate that is far off has lost or won zeros, and its digits are what was meant. The measured one is
+    taken where they are further from it than measuring is from itself, and where the power is 0: that rate was no good.
+    """
+    power = round(math.log10(measured / written))
+    found = float(f"{written * 10.0**power:.12g}")
+    return found if power and 1 / _KNOWN_BY < found / measured < _KNOWN_BY else measured
 
 
 def _from_curve(rates: Sequence[float], losses: Sequence[float]) -> float:

@@ -73,14 +73,13 @@ class Feed:
             yield [next(flat) for _ in step]
 
     def named(self, epoch: int, steps: range) -> Iterator[tuple[Batch, Tensor]]:
-        """The passes of these steps, each with the numbers of its rows."""
+        """The passes of these steps over the rows of all processes, each with the numbers of its rows."""
         assert self.grid is not None
         order = self.order.of(epoch)
-        spans = iter([span for step in steps for span in self.grid.batches(step)])
-        for step in self.batches(epoch, steps):
-            for batch in step:
-                a, b = next(spans)
-                yield batch, order[a:b]
+        spans = [span for step in steps for span in self.grid.batches(step)]
+        batches = self.placed().batches(order, spans, epoch_seed=self._augment(epoch))
+        for batch, (a, b) in zip(batches, spans, strict=True):
+            yield batch, order[a:b]
 
     def cut(self, epoch: int, step: int, most: int) -> tuple[int, Callable[[Sequence[tuple[int, int]]], list[Batch]]]:
         """The first rows of a step, ``most`` at most: how many, and what cuts them into passes."""

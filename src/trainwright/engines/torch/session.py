@@ -223,17 +223,18 @@ class TorchSession:
             self._set_precision()
 
     def suspects(self) -> Suspicion:
-        """See `trainwright.engines.repairs.Suspects`."""
+        """See `trainwright.engines.repairs.Suspects`; by all processes at the same time, each looking at all rows."""
         epoch, steps = self._latest
         with self._working(), private_randomness(self._device), memory_errors(self._device):
             named = self._feed.named(epoch, steps)
-            found = suspicion(self._network, self._parts.judged, named, self._network.state_dict())
+            state = (self._team.strategy.whole(t) for t in self._network.state_dict().values())
+            found = suspicion(self._network, self._parts.judged, named, state)
             rounded = self._stepper.amp is not None and not found.rows and not found.spoiled
             return replace(found, only_rounded=rounded)
 
     def loading(self) -> Loading:
         """See `trainwright.engines.repairs.Loads`."""
-        return self._feed.loading()
+        return replace(self._feed.loading(), processes=self._team.size)
 
     def break_at(self, rounds: int, step: int) -> None:
         """See `trainwright.engines.repairs.Halves`."""

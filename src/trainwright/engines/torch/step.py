@@ -7,6 +7,7 @@ update; elsewhere the check stays on the device, and the host reads once a block
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 import torch
 from torch import Tensor, nn
@@ -29,14 +30,18 @@ class Tally:
     steps: int = 0
     rows: int = 0
     losses: "list[Tensor | float]" = field(default_factory=list)
+    norms: "list[Tensor | float]" = field(default_factory=list)
 
     def read(self) -> dict[str, float]:
-        """Mean loss and gradient norm of the steps; the loss is not finite when one of them was not."""
+        """Mean loss and gradient norm of the steps, and the median and the largest of the norms that are finite; the
+        loss is not finite when one of them was not."""
         skipped = float(self.skipped)
         taken = self.steps - skipped
         values = {"loss": float(self.loss) / float(self.count) if self.steps else math.nan}
         if taken:
             values["grad_norm"] = float(self.norm) / taken
+            finite = [norm for norm in _numbers(self.norms) if math.isfinite(norm)]
+            values |= {"usual_grad_norm": median(finite), "longest_grad_norm": max(finite)} if finite else {}
         if skipped:
             values["skipped_steps"] = skipped
         return values
@@ -46,10 +51,14 @@ class Tally:
         return {"samples_per_second": self.rows / seconds, "step_seconds": seconds / self.steps}
 
     def each(self) -> tuple[float, ...]:
-        """The loss of each step, to six digits; the device is asked once for all."""
-        on_device = [loss for loss in self.losses if isinstance(loss, Tensor)]
-        values = torch.stack(on_device).tolist() if on_device else self.losses
-        return tuple(float(f"{value:.6g}") for value in values)
+        """The loss of each step, to six digits."""
+        return tuple(float(f"{value:.6g}") for value in _numbers(self.losses))
+
+
+def _numbers(found: "list[Tensor | float]") -> list[float]:
+    """The device is asked once for all."""
+    on_device = [one for one in found if isinstance(one, Tensor)]
+    return torch.stack(on_device).tolist() if on_device else [float(one) for one in found]
 
 
 class Average:
@@ -156,6 +165,7 @@ class Stepper:
         value, length = loss.item(), norm.item()
         tally.loss = tally.loss + value * count
         tally.losses.append(value)
+        tally.norms.append(length)
         if not (math.isfinite(value) and math.isfinite(length)):
             tally.skipped = tally.skipped + 1
             if self.scaler is not None:
@@ -189,6 +199,7 @@ class Stepper:
             loss = torch.where(finite, loss, torch.nan)
         tally.loss = tally.loss + loss * count
         tally.losses.append(loss)
+        tally.norms.append(norm)
         tally.skipped = tally.skipped + (~finite).float()
         tally.norm = tally.norm + torch.where(finite, norm, 0.0)
         if clip_norm is not None:

@@ -1,6 +1,6 @@
 """Rows that break a step, found one by one: by their own input, and by their own loss under the present weights."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -16,12 +16,14 @@ square leaves half precision, and its sixth power the range of float32."""
 
 
 def suspicion(
-    network: nn.Module, losses: RowLosses, batches: Iterable[tuple[Batch, Tensor]], state: Mapping[str, Tensor]
+    network: nn.Module, losses: RowLosses, batches: Iterable[tuple[Batch, Tensor]], state: Iterable[Tensor]
 ) -> Suspicion:
-    """Who broke the latest unit: rows of these batches (with their numbers), or the network's own numbers."""
-    spoiled = any(not bool(torch.isfinite(t).all()) for t in state.values() if t.is_floating_point())
+    """Who broke the latest unit: rows of these batches (with their numbers), or the network's own numbers, its
+    ``state``, of which every one is looked at: where they lie in shares, all processes put each together."""
+    finite = [bool(torch.isfinite(t).all()) for t in state if t.is_floating_point()]
+    spoiled = not all(finite)
     found: list[int] = []
-    examined = 0
+    examined, by_loss = 0, False
     training = network.training
     network.eval()
     try:
@@ -30,11 +32,13 @@ def suspicion(
                 examined += batch.rows
                 bad = _extreme(_sizes(batch.x))
                 if not spoiled:
-                    bad |= _extreme(losses(network(batch.x), batch.y).abs())
+                    lost = _extreme(losses(network(batch.x), batch.y).abs())
+                    by_loss |= bool((lost & ~bad).any())
+                    bad |= lost
                 found += rows[bad.to(rows.device)].tolist()
     finally:
         network.train(training)
-    return Suspicion(rows=tuple(sorted(set(found))), examined=examined, spoiled=spoiled)
+    return Suspicion(rows=tuple(sorted(set(found))), examined=examined, spoiled=spoiled, by_loss=by_loss)
 
 
 def _sizes(x: Any) -> Tensor:

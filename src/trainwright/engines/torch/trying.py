@@ -37,7 +37,8 @@ def range_test(
     *,
     clip_norm: float | None,
 ) -> tuple[float, Finding]:
-    """Try rising rates on the first steps, then put everything back; ``epoch_of(epoch)`` are an epoch's steps."""
+    """Try rising rates on the first steps, then put everything back; ``epoch_of(epoch)`` are an epoch's steps. A rate
+    that the recipe has is one that a repair is to replace."""
     network = parts.network
     before = {name: t.clone() for name, t in network.state_dict().items()}
     optimizers = Optimizers(network, recipe.optimizer, parts.device)
@@ -58,8 +59,9 @@ def range_test(
         stepper.step(step, tally, rate=rate, clip_norm=clip_norm, done=number)
         return tally.read()["loss"]
 
+    written = None if recipe.optimizer.lr == "auto" else recipe.optimizer.lr
     try:
-        return automatic.learning_rate(recipe.optimizer.name, steps(), loss_after)
+        return automatic.learning_rate(recipe.optimizer.name, steps(), loss_after, written=written)
     finally:
         network.load_state_dict(before)
         optimizers.zero_grad()

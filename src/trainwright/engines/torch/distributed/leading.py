@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from trainwright.core.findings import Finding
 from trainwright.engines.contract import Job, ModelFacts, Unit, findings_of
-from trainwright.engines.repairs import Repair
+from trainwright.engines.repairs import Loading, Repair, Suspicion
 from trainwright.engines.torch.distributed.team import Team
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def follow(session: "TorchSession", team: Team) -> None:
             team.meet()
         elif command["do"] == "gather":
             session.gather()
+        elif command["do"] == "suspects":
+            session.suspects()
         elif command["do"] == "save":
             with suppress(OSError):  # the leader hears of it too, and decides
                 session.save(Path(command["folder"]))
@@ -105,6 +107,15 @@ class Led:
         """Every rank repairs the same."""
         self._team.announce({"do": "apply", "action": repair.action, "values": dict(repair.values)})
         self._session.apply(repair)
+
+    def suspects(self) -> Suspicion:
+        """All ranks look at the rows of all, whose network may lie in shares; what they find is the same."""
+        self._team.announce({"do": "suspects"})
+        return self._session.suspects()
+
+    def loading(self) -> Loading:
+        """Rank 0's."""
+        return self._session.loading()
 
     def close(self) -> None:
         """The end for all."""

@@ -220,7 +220,13 @@ class Bench:
             prepared = self.prepared(split, plan, workdir)
             if repeat:
                 prepared = replace(prepared, job=replace(prepared.job, seeds=self._seeds(split, repeat)))
-            prunes = pruner(self.settings, proposal.number, done if len(splits) == 1 else (), share=proposal.share)
+            prunes = pruner(
+                self.settings,
+                proposal.number,
+                done if len(splits) == 1 else (),
+                limit=plan.model.rounds,
+                share=proposal.share,
+            )
             fitted = self._fitted(prepared.job, plan, seen, prunes, deadline_s, workdir)
             state, value, train = seen.ended(fitted)
             rounds.append(fitted.rounds)

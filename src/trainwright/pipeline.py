@@ -18,6 +18,8 @@ from trainwright.run.folder import open_run, unfinished
 from trainwright.run.lock import locked
 from trainwright.run.result import RunResult, damaged_result, read_result
 from trainwright.stages import deliver, exporting, launch, prepare, searching, training
+from trainwright.stages.baselines import simpler_family, train_baselines
+from trainwright.stages.cross_validation import cross_validate
 from trainwright.stages.reports import (
     CheckReport,
     ExportResult,
@@ -117,14 +119,14 @@ def run_stages(work: Work) -> None:
     prepared = prepare.prepare_training(work, dataset, plan)
     plan, prepared = prepare.choose_threads(work, dataset, plan, prepared)
     prepare.check_model(work, dataset, prepared)
-    baselines = training.train_baselines(work, dataset, plan)
+    baselines = train_baselines(work, dataset, plan)
     found = searching.search(work, dataset, plan, prepared)
     plan, prepared = found.plan, found.prepared
-    folds = training.cross_validate(work, dataset, plan)
+    folds = cross_validate(work, dataset, plan)
     fitted = training.train_final(work, prepared, plan, kept=found.kept)
     if fitted.repairs:
         prepare.write_resolved(work, dataset, plan)
-    simpler = training.simpler_family(work, dataset, prepared, plan, fitted, baselines)
+    simpler = simpler_family(work, dataset, prepared, plan, fitted, baselines)
     if simpler is not None:
         fitted.session.close()
         plan = prepare.plan_training(work, dataset, simpler=simpler)

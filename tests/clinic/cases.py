@@ -28,9 +28,10 @@ from trainwright.doctor.remedies import Mode, Policy
 from trainwright.engines._contract_jobs import Question
 from trainwright.engines.contract import Job, Session, Table
 from trainwright.families import _own
-from trainwright.fit.driver import Rules, fit
+from trainwright.fit.driver import fit
 from trainwright.fit.jobs import open_session
 from trainwright.fit.recorder import Recorder
+from trainwright.fit.rules import Rules
 from trainwright.fit.stop import StopRequest
 
 Data = tuple[np.ndarray, np.ndarray, Task]

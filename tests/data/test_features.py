@@ -164,6 +164,19 @@ def test_text_is_sparse_where_it_may_be_and_reduced_elsewhere() -> None:
     assert "comment[0]" in dense.names
 
 
+def test_wide_one_hot_tables_are_sparse_where_they_may_be() -> None:
+    words = {name: [f"{name} {n * step % 97}" for n in range(4_200)] for name, step in (("town", 1), ("shop", 5))}
+    wide = load(people(4_200).drop(columns="comment").assign(**words, street=words["shop"][::-1]))
+    _, dense = fit(wide, "scaled")
+    features, X = fit(wide, "scaled", sparse=True)
+    assert isinstance(dense, np.ndarray)
+    assert scipy.sparse.issparse(X)
+    assert np.array_equal(X.toarray(), dense)
+    assert scipy.sparse.issparse(features.transform(wide.val.frame))
+    narrow = load(people(500).drop(columns="comment"))
+    assert isinstance(fit(narrow, "scaled", sparse=True)[1], np.ndarray)
+
+
 def test_text_without_a_repeating_word_is_left_out_and_said() -> None:
     frame = people().assign(comment=[f"a{i} b{i} c{i} d{i} e{i}" for i in range(400)])
     features, _ = fit(load(frame), "native")

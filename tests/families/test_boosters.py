@@ -10,6 +10,7 @@ import pytest
 from trainwright.core import registry
 from trainwright.core.errors import ResourceMissing
 from trainwright.core.jsonable import JsonValue
+from trainwright.core.plan import ModelPlan
 from trainwright.core.tasks import Task
 from trainwright.families import catboost, lightgbm, xgboost
 from trainwright.families.contract import ParamProblem, Request
@@ -249,3 +250,30 @@ def test_usual_parameters_are_checked_without_importing_the_library(family: str)
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("family", ["lightgbm", "xgboost", "catboost", "hist_gradient_boosting"])
+def test_low_learning_rates_have_more_rounds_unless_the_spec_sets_them(family: str) -> None:
+    def rounds(rate: float | None, given: int | None = None) -> int:
+        request = Request(task=Task.BINARY, num_classes=2, rows=1000, columns=10, rounds=given)
+        params = {} if rate is None else {"learning_rate": rate}
+        plan: ModelPlan = registry.load("families", family).build(params, request)
+        return plan.rounds
+
+    assert rounds(None) == rounds(0.3) == 1000
+    assert rounds(0.01) == 4000
+    assert rounds(0.0001) == 10_000
+    assert rounds(0.01, 700) == 700
+
+
+@pytest.mark.parametrize("family", ["lightgbm", "xgboost", "catboost"])
+def test_known_configurations_lie_in_the_published_space(family: str) -> None:
+    module = registry.load("families", family)
+    for params, source in module.PORTFOLIO:
+        assert source
+        assert problems(family, {k: v for k, v in params.items() if v is not None}) == []
+        if "AutoGluon" in source:
+            for name, value in params.items():
+                dimension = module.SPACE[name]
+                inside = value in dimension.choices if dimension.choices else dimension.low <= value <= dimension.high
+                assert inside, f"{name}: {value}"

@@ -19,8 +19,9 @@ from trainwright.core.seeds import Seeds
 from trainwright.core.tasks import Task
 from trainwright.engines.contract import Job, ModelFacts, Table, Unit
 from trainwright.engines.repairs import Repair
-from trainwright.fit.driver import Rules, fit
+from trainwright.fit.driver import fit
 from trainwright.fit.recorder import Recorder
+from trainwright.fit.rules import Rules
 from trainwright.fit.stop import StopRequest
 from trainwright.run.checkpoints import read_checkpoint
 from trainwright.run.hashes import seal

@@ -19,9 +19,10 @@ from trainwright.core.metrics import loss_metric
 from trainwright.doctor.history import history_of
 from trainwright.doctor.remedies import Planned, Policy
 from trainwright.fit.chart import Chart
-from trainwright.fit.driver import Fitted, Rules, fit
+from trainwright.fit.driver import Fitted, fit
 from trainwright.fit.jobs import open_session
 from trainwright.fit.recorder import Recorder
+from trainwright.fit.rules import Rules
 from trainwright.fit.stop import StopRequest
 from trainwright.run.checkpoints import read_checkpoint
 from trainwright.run.hashes import sha256_file

@@ -21,8 +21,9 @@ from trainwright.doctor.remedies import Planned, Policy
 from trainwright.engines.contract import Job
 from trainwright.engines.torch.distributed.leading import Led, follow, open_shared
 from trainwright.engines.torch.distributed.team import leave
-from trainwright.fit.driver import Rules, fit
+from trainwright.fit.driver import fit
 from trainwright.fit.recorder import Recorder
+from trainwright.fit.rules import Rules
 from trainwright.fit.stop import StopRequest
 from trainwright.run.hashes import sha256_file
 

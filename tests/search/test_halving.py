@@ -5,6 +5,7 @@ import pytest
 from tests.search.builders import record, settings
 from trainwright.search.halving import informative, promoted, shares_for
 from trainwright.search.propose import propose
+from trainwright.search.settings import Known
 from trainwright.search.space import key_of
 
 SHARES = (0.111111, 0.333333, 1.0)
@@ -47,10 +48,13 @@ def test_a_pruned_trial_counts_in_its_rung_and_is_not_promoted():
     assert promoted(wanted, [r for r in cheap if r.state == "pruned"], []) is None
 
 
-def test_new_configurations_begin_on_the_fewest_rows_and_known_ones_on_all():
-    wanted = settings(shares=SHARES)
+def test_the_first_known_configuration_sees_all_rows_and_all_others_begin_on_the_fewest():
+    known = (Known(params={"rate": 0.1}, source="defaults"), Known(params={"rate": 0.3}, source="portfolio"))
+    wanted = settings(shares=SHARES, known=known)
     assert propose(0, wanted, []).share == 1.0
     assert propose(1, wanted, [record(0, 0.5)]).share == SHARES[0]
+    assert propose(1, wanted, [record(0, 0.5)]).origin == "portfolio"
+    assert propose(2, wanted, [record(n, 0.5) for n in range(2)]).share == SHARES[0]
 
 
 def test_the_sampler_learns_from_most_rows_that_are_enough():

@@ -10,9 +10,9 @@ from trainwright.search.pruning import choose, loses_folds, pruner
 GOOD = tuple((r, 0.5 - 0.2 * r / (r + 20)) for r in range(10, 101, 10))  # down to 0.333
 
 
-def ends_at(wanted, curve, done, number=9):
+def ends_at(wanted, curve, done, number=9, limit=100):
     """The round at which a trial with that curve ends; None where it goes on."""
-    prunes = pruner(wanted, number, done)
+    prunes = pruner(wanted, number, done, limit=limit)
     return next((rounds for rounds, value in curve if prunes(rounds, value)), None)
 
 
@@ -44,6 +44,22 @@ def test_a_slow_trial_that_can_still_get_there_goes_on():
     slow = [(r, 0.5 - 0.0017 * r) for r in range(10, 101, 10)]  # 0.33 at the end, and worse all the way
     assert ends_at(settings(pruner="outlook"), slow, done) is None
     assert ends_at(settings(pruner="outlook"), [(r, 0.5 - 0.0012 * r) for r in range(10, 101, 10)], done) == 60
+
+
+def test_gains_that_shrink_with_every_doubling_end_a_trial_long_before_a_line_would():
+    done = [record(0, 0.333, curve=GOOD)]
+    shrinking = [(r, 0.4 + 0.1 * 10 / r) for r in range(10, 10_001, 10)]  # never below 0.4; its line is, for long
+    end = ends_at(settings(pruner="outlook"), shrinking, done, limit=10_000)
+    assert end is not None
+    assert end <= 200
+    to_the_best = [(r, 0.33 + 0.1 * 10 / r) for r in range(10, 10_001, 10)]
+    assert ends_at(settings(pruner="outlook"), to_the_best, done, limit=10_000) is None
+
+
+def test_gains_that_grow_with_a_doubling_end_nothing():
+    done = [record(0, 0.333, curve=GOOD)]
+    late = [(r, 0.6 - 0.00004 * r) for r in range(10, 5_001, 10)]  # 0.2 at the end; each doubling brings twice as much
+    assert ends_at(settings(pruner="outlook"), late, done, limit=10_000) is None
 
 
 def test_one_bad_evaluation_ends_nothing():

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     Matrix: TypeAlias = np.ndarray | scipy.sparse.csr_matrix
 
 FORMAT = 1
+# Logistic regression of 3 classes on 61,058 rows of 500 columns, 8.5 % of them not zero: 10 s of processor on sparse
+# rows, 37 s on dense ones. On made tables of 200 and 500 columns sparse rows win up to a tenth, and lose from a fifth.
+_WIDE = 200
+_FEW_ENTRIES = 0.1
 FACTS = "features.json"
 _TRANSFORMER = "transformer.skops"
 _OWN_STYLES: Mapping[str, str] = {
@@ -187,9 +191,10 @@ def fit_features(
     if pipeline is not None:
         return _fit_own(part, schema, target, pipeline, style=style, accepts_sparse=accepts_sparse)
     inputs, findings = plan_inputs(part.frame, schema, style)
-    sparse = accepts_sparse and style in ("scaled", "nonnegative") and bool(inputs.of("text"))
+    may_be_sparse = accepts_sparse and style in ("scaled", "nonnegative")
+    terms = may_be_sparse and bool(inputs.of("text"))
     prepared = inputs.apply(part.frame)
-    transformer, empty = build_transformer(inputs, prepared, style=style, sparse=sparse, seeds=seeds)
+    transformer, empty = build_transformer(inputs, prepared, style=style, sparse=terms, seeds=seeds)
     if not transformer.transformers:
         raise DataRefused(
             f"a model needs features, and none of the {len(schema.columns)} columns gives one: identifiers, constants "
@@ -205,12 +210,18 @@ def fit_features(
         findings=(*findings, *(_no_terms(one.column) for one in empty)),
         columns=tuple(one.column for one in inputs.columns),
         style=style,
-        sparse=sparse,
+        sparse=terms or (may_be_sparse and _mostly_zeros(inputs, len(names))),
         dtype=inputs.dtype,
         inputs=inputs,
         transformer=transformer,
     )
     return features, _finish(raw, features)
+
+
+def _mostly_zeros(inputs: Inputs, width: int) -> bool:
+    """Whether one-hot columns leave so few entries in a row that solvers are faster on sparse rows."""
+    entries = len(inputs.numbers) + len(inputs.of("flag", "category"))
+    return width >= _WIDE and entries <= _FEW_ENTRIES * width
 
 
 def _fit_own(

@@ -278,6 +278,6 @@ def _described(characters: Mapping[str, str], stretch: int) -> Finding:
         where="data.train_path",
         what=f"a text of {sizes} characters, {len(known)} different ones in training, in training rows of {stretch}",
         why="Validation and test rows are half as long and have as much context before them.",
-        fix="data.stretch: N makes rows of N characters",
+        fix="write data.stretch: N for rows of N characters",
         evidence={"different": len(known), "stretch": stretch, **{p: len(t) for p, t in characters.items()}},
     )

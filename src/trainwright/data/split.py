@@ -239,7 +239,7 @@ def _duplicates_finding(inputs: SplitInputs, strategy: str) -> list[Finding]:
             where="split",
             what=f"{repeated} of {inputs.rows} rows repeat another row's features; equal rows were kept on one side",
             why="A row that was trained on is no test.",
-            fix="split.duplicates: keep lets them fall anywhere.",
+            fix="write split.duplicates: keep to let them fall anywhere",
             evidence={"repeated": repeated, "rows": inputs.rows, "largest": int(sizes.max())},
         )
     ]

@@ -10,6 +10,8 @@ from trainwright.families.contract import ParamProblem, Request
 ROUNDS = 1000
 PATIENCE = 300
 """Both as published with the tuned defaults (early_stopping_rounds=300 of n_estimators=1000)."""
+_SLOWEST = 0.04  # the lowest learning rate of those tuned defaults
+_MOST_ROUNDS = 10_000  # what AutoGluon gives the lowest rates of the published search spaces, with early stopping
 
 TUNED_DEFAULTS = (
     "Defaults: Holzmüller, Grinsztajn, Steinwart, 'Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on "
@@ -19,6 +21,9 @@ TABARENA_SPACE = (
     "Search space: Erickson et al., 'TabArena: A Living Benchmark for Machine Learning on Tabular Data', 2025 "
     "({name} configurations)."
 )
+
+LEARNED = "learned on TabArena's 51 tables (AutoGluon, {file}, {name})"
+"""Where a configuration of a portfolio comes from."""
 
 SEED = "set `seed` at the top of the spec; every random stream is derived from it"
 ROUNDS_FIX = "set `training.rounds`"
@@ -62,6 +67,23 @@ def objective_problem(
     return ParamProblem(name="objective", what=what, fix=f"one of {', '.join(accepted)}")
 
 
+def rounds_for(learning_rate: float) -> int:
+    """The ceiling of rounds where the spec sets none: in inverse proportion to the rate below those of the defaults.
+
+    A rate that is half as high needs about twice the rounds (Friedman 2001, 'Greedy Function Approximation: A Gradient
+    Boosting Machine', section 5). At nine rates below 0.01, drawn with the rest of LightGBM's space, 1,000 rounds left
+    the RMSE on california 1 to 19 % higher than these.
+    """
+    return min(_MOST_ROUNDS, max(ROUNDS, round(ROUNDS * _SLOWEST / learning_rate)))
+
+
+def rate_of(params: Mapping[str, JsonValue]) -> float:
+    """The learning rate among checked parameters."""
+    rate = params["learning_rate"]
+    assert isinstance(rate, int | float)
+    return float(rate)
+
+
 def booster_plan(family: str, params: Mapping[str, JsonValue], request: Request, loss: str) -> ModelPlan:
     """The plan of a boosting library for its own engine of the same name."""
     return ModelPlan(
@@ -69,7 +91,7 @@ def booster_plan(family: str, params: Mapping[str, JsonValue], request: Request,
         engine=family,
         estimator="",
         params=params,
-        rounds=request.rounds or ROUNDS,
+        rounds=request.rounds or rounds_for(rate_of(params)),
         patience=PATIENCE,
         features="native",
         loss=loss,

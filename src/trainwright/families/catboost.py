@@ -52,7 +52,22 @@ _LIBRARY: Mapping[str, JsonValue] = {
     "rsm": 1.0,
     "grow_policy": "SymmetricTree",
 }
-PORTFOLIO = ((_LIBRARY, "CatBoost's own defaults, with AutoGluon's learning rate (0.05)"),)
+_R91: Mapping[str, JsonValue] = {
+    "learning_rate": 0.04752,
+    "depth": 4,
+    "l2_leaf_reg": 0.002692,
+    "subsample": 0.7986,
+    "rsm": 0.8959,
+    "grow_policy": "SymmetricTree",
+    "leaf_estimation_iterations": 12,
+    "one_hot_max_size": 11,
+    "model_size_reg": 0.1633,
+    "max_ctr_complexity": 5,
+}
+PORTFOLIO = (
+    (_LIBRARY, "CatBoost's own defaults, with AutoGluon's learning rate (0.05)"),
+    (_R91, words.LEARNED.format(file="zeroshot_portfolio_2025.py", name="CAT r91")),
+)
 
 _CLASSIFICATION: Mapping[str, JsonValue] = {
     "learning_rate": 0.08,

@@ -6,6 +6,7 @@ from trainwright.core.jsonable import JsonValue
 from trainwright.core.plan import FeatureStyle, ModelPlan
 from trainwright.core.tasks import TABLE_TASKS
 from trainwright.families import _sklearn_params as checked
+from trainwright.families._booster_words import ROUNDS, rate_of, rounds_for
 from trainwright.families.contract import ParamProblem, Range, Request
 
 ENGINES = ("sklearn",)
@@ -27,7 +28,6 @@ SPACE: Mapping[str, Range] = {
     "max_features": Range(choices=(1.0, 0.9, 0.7, 0.5)),
 }
 
-_ROUNDS = 1000
 _PATIENCE = 50  # the paper's 300 rounds cost more time than they gain at these rates (assumption)
 _SMALL = 2000  # below it leaves of 40 rows leave too few splits: scikit-learn's 20 (assumption)
 _DECIDED = {
@@ -41,13 +41,13 @@ def defaults(request: Request) -> dict[str, JsonValue]:
     small = 0 < request.rows < _SMALL
     if request.task.is_classification:
         return {
-            "max_iter": _ROUNDS,
+            "max_iter": ROUNDS,
             "learning_rate": 0.04,
             "max_leaf_nodes": 50,
             "min_samples_leaf": 20 if small else 40,
         }
     return {
-        "max_iter": _ROUNDS,
+        "max_iter": ROUNDS,
         "learning_rate": 0.05,
         "max_leaf_nodes": 100,
         "min_samples_leaf": 3,
@@ -72,7 +72,7 @@ def build(params: Mapping[str, JsonValue], request: Request) -> ModelPlan:
     merged = {**defaults(request), **params}
     if request.target_is_count and "loss" not in params and not request.task.is_classification:
         merged["loss"] = "poisson"
-    count = checked.rounds(merged, "max_iter", request, _ROUNDS)
+    count = checked.rounds(params, "max_iter", request, rounds_for(rate_of(merged)))
     merged.pop("max_iter", None)
     loss = merged.get("loss", "log_loss")
     return ModelPlan(

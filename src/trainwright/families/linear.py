@@ -13,7 +13,8 @@ ENGINES = ("sklearn",)
 TASKS = TABLE_TASKS
 SUMMARY = "Logistic regression; ridge, lasso or elastic net for numbers: the baseline that explains itself"
 SOURCE = (
-    "Defaults: scikit-learn's L2 logistic regression with C = 1 by lbfgs on standardised features; for regression, "
+    "Defaults: scikit-learn's L2 logistic regression with C = 1 by lbfgs on standardised features, a coarser tolerance "
+    "on large tables; for regression, "
     "ridge with its strength chosen by leave-one-out cross-validation (Golub, Heath & Wahba 1979). Space: C on a "
     "log scale around the default, 1e-3 to 1e3, and every penalty (assumption: no published one fits both tasks)."
 )
@@ -29,6 +30,9 @@ _UNPENALISED = 1e12  # C: a penalty this weak changes no digit that matters
 _ALPHAS = [float(f"1e{power}") for power in range(-4, 6)]  # ridge strengths tried by leave-one-out
 _WIDE = 1000  # columns above which leave-one-out needs the decomposition of a large matrix: C = 1 instead (assumption)
 _COSTLY = 100_000_000  # rows x columns x classes above which lbfgs may take 200 steps instead of 1,000 (assumption)
+# Above it lbfgs ends at a gradient of 1e-3 instead of 1e-4. On diabetes130 (61,058 rows, 43 columns, 3 classes) that is
+# 79 steps and 2 s instead of 338 and 8 s, with a log loss of validation rows of 0.8879 instead of 0.8891.
+_LARGE = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,8 @@ def _logistic(merged: Mapping[str, JsonValue], request: Request) -> _Fit:
             "solver": "lbfgs" if smooth else "saga",
             "fit_intercept": merged["fit_intercept"],
             "max_iter": merged.get("max_iter", steps),
-            "tol": merged.get("tol", 1e-4 if smooth else 1e-3),  # saga's last digits cost most of its time
+            # saga's last digits cost most of its time
+            "tol": merged.get("tol", 1e-4 if smooth and cost <= _LARGE else 1e-3),
         },
     )
 

@@ -55,7 +55,23 @@ _LIBRARY: Mapping[str, JsonValue] = {
     "reg_lambda": 1.0,
     "grow_policy": "depthwise",
 }
-PORTFOLIO = (({**_LIBRARY, "learning_rate": 0.1}, "XGBoost's own defaults, at a third of its learning rate"),)
+_R40: Mapping[str, JsonValue] = {
+    "learning_rate": 0.01125,
+    "max_depth": 10,
+    "max_leaves": 35,
+    "grow_policy": "lossguide",
+    "min_child_weight": 0.1403,
+    "subsample": 0.6949,
+    "colsample_bylevel": 0.6377,
+    "colsample_bynode": 0.9238,
+    "reg_alpha": 3.496,
+    "reg_lambda": 1.306,
+    "max_cat_to_onehot": 33,
+}
+PORTFOLIO = (
+    ({**_LIBRARY, "learning_rate": 0.1}, "XGBoost's own defaults, at a third of its learning rate"),
+    (_R40, words.LEARNED.format(file="zeroshot_portfolio_2025.py", name="XGB r40")),
+)
 
 _CLASSIFICATION: Mapping[str, JsonValue] = {
     "tree_method": "hist",

@@ -9,10 +9,11 @@ from trainwright.core.findings import Finding, Severity
 from trainwright.core.metrics import Metric, compute
 from trainwright.core.seeds import Seeds
 from trainwright.fit.artifact import write_model
-from trainwright.fit.driver import Rules, fit
+from trainwright.fit.driver import fit
 from trainwright.fit.jobs import open_session, prepare_job, take
 from trainwright.fit.plan import Plan, plan_model
 from trainwright.fit.recorder import Recorder
+from trainwright.fit.rules import Rules
 from trainwright.fit.stop import StopRequest
 
 if TYPE_CHECKING:

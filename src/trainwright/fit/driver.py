@@ -18,11 +18,9 @@ from typing import TYPE_CHECKING
 
 from trainwright.core.errors import ArtifactRefused, TrainingFailed
 from trainwright.core.events import Evaluated, Finished, Started, Trained
-from trainwright.core.findings import Finding, Severity
+from trainwright.core.findings import Finding
 from trainwright.core.jsonable import JsonValue, to_json
-from trainwright.core.metrics import Metric
 from trainwright.core.usage import ProcessUsage
-from trainwright.doctor.remedies import Policy
 from trainwright.doctor.symptoms import Waits, non_finite, starved
 from trainwright.engines.contract import Beginning, Job, Session, Unit, findings_of
 from trainwright.engines.repairs import Halves, OutOfMemory
@@ -31,6 +29,7 @@ from trainwright.fit.judge import Judge
 from trainwright.fit.progress import Applied, Progress, progress_from, with_outcome
 from trainwright.fit.recorder import Recorder
 from trainwright.fit.repairing import Repairing, Treated, advised
+from trainwright.fit.rules import Rules
 from trainwright.fit.saving import Saver
 from trainwright.fit.stop import StopRequest
 from trainwright.fit.tail import Tail
@@ -38,33 +37,6 @@ from trainwright.run.checkpoints import Checkpoint, read_checkpoint
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What ends a training.
-
-    ``patience`` rounds without ``watch`` getting better by more than ``min_delta`` stop it (0: never). ``deadline_s``
-    is a reading of the clock by which training, and what scoring its model will take (`Tail`), must have ended: no
-    unit begins after that. Where ``scored_in_time`` is false, only the training must have ended by then.
-    ``checkpoint_every_s`` seconds pass between saves, of which the newest ``keep_checkpoints`` stay. ``repairs`` is
-    what the doctor may do; None: this training is not examined (a trial, a baseline).
-    """
-
-    watch: Metric
-    primary: Metric
-    patience: int
-    min_delta: float = 0.0
-    deadline_s: float | None = None
-    scored_in_time: bool = True
-    checkpoint_every_s: float = 30.0
-    keep_checkpoints: int = 1
-    repairs: Policy | None = None
-
-    @property
-    def keeps_best(self) -> bool:
-        """Whether the best round is saved: to be selected, or to be gone back to."""
-        return bool(self.patience) or (self.repairs is not None and self.repairs.mode == "auto")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,7 +320,7 @@ class _Loop:
             return treated
         progress = treated.progress
         value = metrics.get("val", {}).get(self.rules.watch.name)
-        better = value is not None and _better(value, progress.best_value, self.rules)
+        better = value is not None and self.rules.better(value, progress.best_value)
         self.pruned = value is not None and self.ends_early(progress.rounds, value)
         seconds = self.recorder.clock.elapsed() - began
         signs = self.judge.signs
@@ -407,13 +379,6 @@ def _back_at_best(session: Session, checkpoints: Path, progress: Progress) -> Pr
     return replace(progress, best_rounds=saved.best_rounds, best_step=saved.best_step, best_value=saved.best_value)
 
 
-def _better(value: float, best: float | None, rules: Rules) -> bool:
-    if best is None:
-        return True
-    gain = value - best if rules.watch.higher_is_better else best - value
-    return gain > rules.min_delta
-
-
 def _trained(unit: Unit, name: str, usage: Mapping[str, float]) -> Trained:
     return Trained(
         unit=name,
@@ -443,16 +408,3 @@ def _facts(job: Job, rules: Rules) -> dict[str, JsonValue]:
         "watch": rules.watch.name,
         "patience": rules.patience,
     }
-
-
-def budget_finding(progress: Progress, limit: int) -> Finding:
-    """Say that the time budget ended the training, and how to repeat the result."""
-    return Finding(
-        code="budget.stopped",
-        severity=Severity.WARNING,
-        where="training.time_budget",
-        what=f"the time budget ended training after {progress.rounds} of at most {limit} rounds",
-        why="more time may give a better model",
-        fix=f"Set training.rounds: {progress.rounds} to repeat this result exactly, or raise the budget",
-        evidence={"rounds": progress.rounds, "limit": limit},
-    )

@@ -11,11 +11,12 @@ from trainwright.core.metrics import compute, compute_all
 from trainwright.core.seeds import Seeds
 from trainwright.doctor.remedies import Policy
 from trainwright.fit.artifact import load_scorer, write_model
-from trainwright.fit.driver import Rules, fit
+from trainwright.fit.driver import fit
 from trainwright.fit.evaluate import write_predictions
 from trainwright.fit.jobs import open_session, prepare_job, take
 from trainwright.fit.plan import Plan
 from trainwright.fit.recorder import Recorder
+from trainwright.fit.rules import Rules
 from trainwright.fit.stop import StopRequest
 from trainwright.run.files import read_json, write_json
 from trainwright.run.folder import RunFolder

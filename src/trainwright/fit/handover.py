@@ -17,7 +17,7 @@ from trainwright.core.seeds import Seeds
 from trainwright.core.tasks import Task
 from trainwright.doctor.remedies import Planned, Policy
 from trainwright.engines.contract import Job, Table
-from trainwright.fit.driver import Rules
+from trainwright.fit.rules import Rules
 from trainwright.run.files import read_json, write_json
 from trainwright.run.folder import RunFolder
 

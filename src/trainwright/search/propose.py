@@ -51,7 +51,7 @@ def propose(
         return _next_of_grid(number, settings)
     tried = {key_of(r.params) for r in done} | {key_of(p.params) for p in pending}
     for params, source in _known(settings)[number : number + 1]:
-        return Proposal(number=number, params=params, origin=source)
+        return Proposal(number=number, params=params, origin=source, share=settings.shares[0] if number else 1.0)
     due = promoted(settings, done, [(key_of(p.params), p.share) for p in pending])
     if due is not None:
         origin, share = f"trial {due.number}, on more rows", more_than(settings, due.share)

@@ -3,6 +3,7 @@
 Optuna's pruners keep marks in a study that ours does not outlive, so the few rules are written here.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -20,6 +21,10 @@ _MEDIAN_TRIALS = 5  # Optuna's MedianPruner: complete trials before it begins
 _MEDIAN_WARMUP = 0.2  # share of the rounds in which nothing is judged: schedules warm up (assumption)
 _OUTLOOK_TAIL = 0.25  # the last share of the rounds done, from which the slope is taken (assumption)
 _OUTLOOK_POINTS = 5  # evaluations that the slope is taken over at least: one or two are noise (assumption)
+# What is left to gain, over what the shrinking gains of the last two doublings of the rounds add up to. Measured on the
+# curves of 34 LightGBM configurations on california in 20 orders: with 1 the best trial was lost (0.1 % in the mean),
+# with 2 never. All trials together took 56 % of the time of whole ones with the line alone, 36 % with both.
+_OUTLOOK_CAUTION = 2.0
 _P_VALUE = 0.1  # Optuna's WilcoxonPruner
 
 
@@ -41,8 +46,11 @@ def choose(wanted: str, unit: str, folds: int) -> Pruner:
     return by_unit.get(unit, "none")
 
 
-def pruner(settings: Settings, number: int, done: Sequence[Record], *, share: float = 1.0) -> Prunes:
-    """What decides within trial ``number``, given the finished ones; trials on other shares of the rows have no say."""
+def pruner(settings: Settings, number: int, done: Sequence[Record], *, limit: int, share: float = 1.0) -> Prunes:
+    """What decides within trial ``number`` of at most ``limit`` rounds, given the finished ones.
+
+    Trials on other shares of the rows have no say.
+    """
     others = [r for r in done if r.curve and r.share == share]
     seen: list[tuple[int, float]] = []
 
@@ -50,7 +58,7 @@ def pruner(settings: Settings, number: int, done: Sequence[Record], *, share: fl
         seen.append((rounds, settings.watch_cost(value)))
         match settings.pruner:
             case "outlook":
-                return _no_outlook(seen, _incumbent(settings, others), settings.rounds)
+                return _no_outlook(seen, _incumbent(settings, others), limit)
             case "median":
                 return _below_median(settings, seen, others)
             case "asha" | "hyperband":
@@ -71,18 +79,43 @@ def _incumbent(settings: Settings, others: Sequence[Record]) -> float | None:
 
 
 def _no_outlook(seen: Curve, incumbent: float | None, limit: int) -> bool:
-    """Whether even a straight line from the curve's last part to the last round stays behind the best trial.
+    """Whether what the curve can still gain up to the last round leaves it behind the best trial.
 
-    Gains of boosting diminish, so the line is what the trial can reach at most. Unlike rules that compare trials at
-    the same round it does not prefer high learning rates.
+    Unlike rules that compare trials at the same round this does not prefer high learning rates.
     """
     if incumbent is None or len(seen) <= _OUTLOOK_POINTS:
         return False
-    rounds, now = seen[-1][0], min(v for _, v in seen)
+    best = min(v for _, v in seen)
+    return best - min(_by_slope(seen, limit), _by_doublings(seen, limit)) > incumbent
+
+
+def _by_slope(seen: Curve, limit: int) -> float:
+    """The gain of a straight line from the curve's last part: gains diminish, so it is the most there is."""
+    rounds = seen[-1][0]
     since = max(r for r, _ in seen[:-_OUTLOOK_POINTS] if r <= max(rounds * (1 - _OUTLOOK_TAIL), seen[0][0]))
-    then = min(v for r, v in seen if r <= since)
-    slope = (then - now) / (rounds - since)
-    return now - slope * (limit - rounds) > incumbent
+    slope = (_lowest(seen, since) - _lowest(seen, rounds)) / (rounds - since)
+    return slope * (limit - rounds)
+
+
+def _by_doublings(seen: Curve, limit: int) -> float:
+    """The gain if every further doubling of the rounds brings as much less as the last one did; infinite where the
+    last one brought more than the one before.
+    """
+    rounds = seen[-1][0]
+    if sum(r <= rounds / 4 for r, _ in seen) < _OUTLOOK_POINTS:
+        return math.inf
+    last = _lowest(seen, rounds / 2) - _lowest(seen, rounds)
+    before = _lowest(seen, rounds / 4) - _lowest(seen, rounds / 2)
+    if last >= before:
+        return math.inf if last > 0 else 0.0
+    ratio = last / before
+    doublings = math.log2(limit / rounds)
+    further = ratio * (1.0 - math.pow(ratio, doublings)) / (1.0 - ratio)  # of the last one: a geometric series
+    return _OUTLOOK_CAUTION * last * further
+
+
+def _lowest(seen: Curve, upto: float) -> float:
+    return min(v for r, v in seen if r <= upto)
 
 
 def _best_by(curve: Curve, rounds: int) -> float | None:

@@ -15,10 +15,11 @@ from trainwright.core.jsonable import JsonValue, dumps, to_json
 from trainwright.core.plan import ModelPlan
 from trainwright.core.seeds import Seeds
 from trainwright.engines.contract import Job
-from trainwright.fit.driver import Fitted, Rules, fit
+from trainwright.fit.driver import Fitted, fit
 from trainwright.fit.jobs import Prepared, open_session, prepare_job, take, weighed
 from trainwright.fit.plan import Plan
 from trainwright.fit.recorder import Recorder
+from trainwright.fit.rules import Rules
 from trainwright.fit.stop import StopRequest
 from trainwright.search.ledger import Record, State
 from trainwright.search.propose import Proposal
@@ -220,7 +221,13 @@ class Bench:
             prepared = self.prepared(split, plan, workdir)
             if repeat:
                 prepared = replace(prepared, job=replace(prepared.job, seeds=self._seeds(split, repeat)))
-            prunes = pruner(self.settings, proposal.number, done if len(splits) == 1 else (), share=proposal.share)
+            prunes = pruner(
+                self.settings,
+                proposal.number,
+                done if len(splits) == 1 else (),
+                limit=plan.model.rounds,
+                share=proposal.share,
+            )
             fitted = self._fitted(prepared.job, plan, seen, prunes, deadline_s, workdir)
             state, value, train = seen.ended(fitted)
             rounds.append(fitted.rounds)

@@ -21,10 +21,10 @@ from trainwright.fit.samples import PROMPT, write_samples
 from trainwright.run.files import read_json, write_json, write_text
 from trainwright.run.hashes import sha256_value
 from trainwright.run.manifest import FACTS
+from trainwright.stages.baselines import baseline_findings
 from trainwright.stages.exporting import export_artifacts
 from trainwright.stages.prediction_intervals import keep_intervals
 from trainwright.stages.prepare import best_params
-from trainwright.stages.training import baseline_findings
 from trainwright.stages.work import Work
 
 if TYPE_CHECKING:

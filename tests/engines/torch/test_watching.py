@@ -16,8 +16,9 @@ from trainwright.engines import torch as engine
 from trainwright.engines.contract import ChoosesDevice, Snapshots, Table
 from trainwright.engines.torch import usage
 from trainwright.engines.torch.session import TorchSession
-from trainwright.fit.driver import Rules, fit
+from trainwright.fit.driver import fit
 from trainwright.fit.recorder import Recorder
+from trainwright.fit.rules import Rules
 from trainwright.fit.stop import StopRequest
 
 

@@ -24,6 +24,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import walk_packages
 
+from trainwright.report.page.html import page_templates
+from trainwright.report.rendering import text_templates
+
 _LIBRARIES = (
     "numpy", "scipy.stats", "pandas", "pyarrow.parquet", "pyarrow.csv", "pyarrow.dataset", "ruamel.yaml", "skops.io",
     "psutil", "jinja2", "pydantic.type_adapter", "matplotlib.figure", "matplotlib.backends.backend_agg",
@@ -172,6 +175,9 @@ def _load() -> None:
         package = importlib.import_module(f"trainwright.{layer}")
         for module in walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
+    for templates, ends in ((text_templates(), (".md.j2", ".py.j2")), (page_templates(), (".html.j2",))):
+        for name in templates.list_templates(filter_func=lambda name, ends=ends: name.endswith(ends)):
+            templates.get_template(name)
     gc.collect()
     gc.freeze()  # a copy neither looks through what is loaded nor writes to its pages
 

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,13 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from tests.pipeline.warm import warm
+from tests.pipeline.warm import Copy, warm
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 180.0
 
 Json: TypeAlias = dict[str, Any]
+Process: TypeAlias = "subprocess.Popen[str] | Copy"
 TaskName: TypeAlias = Literal["binary", "multiclass", "regression"]
 
 
@@ -68,7 +68,7 @@ def environment() -> dict[str, str]:
 
 
 def start(*arguments: str | Path, cwd: Path) -> "subprocess.Popen[str]":
-    """The command, started."""
+    """The command, started in an interpreter of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "trainwright", *map(str, arguments)],
         cwd=cwd,
@@ -79,9 +79,10 @@ def start(*arguments: str | Path, cwd: Path) -> "subprocess.Popen[str]":
     )
 
 
-def finish(process: "subprocess.Popen[str]") -> Done:
+def finish(process: Process) -> Done:
     """Wait for a started command."""
     stdout, stderr = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode is not None
     return ended(process.returncode, stdout, stderr)
 
 
@@ -94,13 +95,12 @@ def ended(code: int, stdout: str, stderr: str) -> Done:
 
 def command(*arguments: str | Path, cwd: Path, fresh: bool = False) -> Done:
     """The command, run to its end; ``fresh``: in an interpreter of its own, not in a copy of a loaded one."""
-    if fresh:
-        return finish(start(*arguments, cwd=cwd))
-    with tempfile.TemporaryDirectory() as streams:
-        code = warm().run(
-            [*map(str, arguments)], cwd=cwd, environment=environment(), streams=Path(streams), timeout_s=TIMEOUT_S
-        )
-        return ended(code, *((Path(streams) / name).read_text() for name in ("stdout", "stderr")))
+    return finish(start(*arguments, cwd=cwd) if fresh else copied(*arguments, cwd=cwd))
+
+
+def copied(*arguments: str | Path, cwd: Path) -> Copy:
+    """The command, started in a copy of a loaded process."""
+    return warm().start([*map(str, arguments)], cwd=cwd, environment=environment())
 
 
 def spec(
@@ -147,9 +147,10 @@ class Project:
         assert done.returncode == 0, done.stdout + done.stderr
         return self.folder / done.run
 
-    def start(self, *arguments: str | Path) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str | Path) -> Process:
         """Start a command here."""
-        return start(*arguments, cwd=self.folder)
+        begin = start if self.fresh else copied
+        return begin(*arguments, cwd=self.folder)
 
     def only_run(self) -> Path:
         """The one run folder below ``runs``."""

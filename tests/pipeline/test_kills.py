@@ -25,7 +25,7 @@ def wanted(family: str) -> Json:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("family", list(ROUNDS))
 def test_a_run_killed_at_random_moments_ends_with_the_same_digests(family: str, tmp_path: Path) -> None:
-    project = Project(tmp_path, fresh=True)
+    project = Project(tmp_path)
     project.write(wanted(family), table(rows=ROWS.get(family, 4000)))
     straight = project.train("--out", "straight")
     # CatBoost adds up predictions block by block, and after a resume in one go: the last bit may differ.

@@ -120,7 +120,7 @@ CASES = {
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", list(CASES))
 def test_a_network_killed_at_random_moments_ends_with_the_same_weights(name: str, tmp_path: Path) -> None:
-    case, project = CASES[name], Project(tmp_path, fresh=True)
+    case, project = CASES[name], Project(tmp_path)
     case.prepare(tmp_path)
     project.write(
         {

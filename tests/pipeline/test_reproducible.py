@@ -25,7 +25,7 @@ def wanted(engine: str, threads: int) -> Json:
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("engine", list(MODELS))
 def test_the_same_spec_gives_the_same_bytes_again(engine: str, threads: int, tmp_path: Path) -> None:
-    project = Project(tmp_path, fresh=True)
+    project = Project(tmp_path)
     project.write(wanted(engine, threads), table())
 
     # in a process of its own, where the threads are not what is looked at

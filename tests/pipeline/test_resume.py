@@ -3,14 +3,26 @@
 import json
 import shutil
 import signal
-import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import trainwright
-from tests.pipeline.builders import Json, Project, assert_whole, codes, digests, finish, points, record, spec, table
+from tests.pipeline.builders import (
+    Json,
+    Process,
+    Project,
+    assert_whole,
+    codes,
+    digests,
+    finish,
+    points,
+    record,
+    spec,
+    table,
+)
 from trainwright.core.errors import TrainwrightError
 
 ROUNDS = 200
@@ -31,7 +43,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    made = Project(tmp_path, fresh=True)
+    made = Project(tmp_path)
     made.write(one_spec(), table())
     return made
 
@@ -45,7 +57,7 @@ def stop_at(project: Project, words: str, number: signal.Signals, *arguments: st
     return done.returncode, done.json
 
 
-def wait_for(process: "subprocess.Popen[str]", words: str) -> None:
+def wait_for(process: Process, words: str) -> None:
     """Read the progress of a command until it says ``words``."""
     assert process.stderr is not None
     for line in process.stderr:
@@ -71,7 +83,7 @@ def test_a_signal_stops_the_run_and_resume_ends_as_undisturbed(
     assert record(run)["status"] == "stopped"
     trained = points(run)
 
-    resumed = project("resume", run, "--json")
+    resumed = replace(project, fresh=True)("resume", run, "--json")
 
     assert resumed.returncode == 0, resumed.stdout
     assert resumed.json["status"] == "done"
@@ -96,7 +108,7 @@ def test_a_kill_outside_of_training_loses_nothing(project: Project, undisturbed:
     (run / "plots").mkdir(exist_ok=True)
     (run / "plots" / ".baselines.png.0badcafe.tmp").write_text("half")
 
-    resumed = project("resume", run, "--json")
+    resumed = replace(project, fresh=True)("resume", run, "--json")
 
     assert resumed.returncode == 0, resumed.stdout
     assert resumed.json["status"] == "done"

@@ -4,11 +4,12 @@ import json
 import os
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.pipeline.builders import TIMEOUT_S, Project, assert_whole, digests, finish, points, record, spec, table
+from tests.pipeline.builders import TIMEOUT_S, Project, assert_whole, digests, points, record, spec, table
 from tests.search.builders import told
 
 KILLS = int(os.environ.get("TRAINWRIGHT_KILLS", "2"))
@@ -39,7 +40,7 @@ def kill_at(process, folder: Path, lines: int, delay_s: float, ledger: str = "tr
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("parallel", [1, 2])
 def test_a_search_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path, parallel):
-    project = Project(tmp_path, fresh=True)
+    project = Project(tmp_path)
     search = {"budget": f"{TRIALS} trials", "parallel": parallel}
     training = {"rounds": 120, "threads": parallel}
     project.write(spec("lightgbm", training=training, hyperparameter_search=search), table(rows=3000))
@@ -67,7 +68,7 @@ def test_a_search_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path, 
         assert after.startswith(before), "what was in the ledger stays in it"
 
     for run in runs:
-        done = finish(project.start("resume", run, "--json"))
+        done = replace(project, fresh=True)("resume", run, "--json")
         assert done.returncode == 0, done.stdout
         assert told(run) == expected
         assert digests(run) == digests(straight)
@@ -87,7 +88,7 @@ def test_a_nested_estimate_that_is_killed_goes_on_where_it_was(tmp_path):
     (run,) = (tmp_path / "killed").iterdir()
     ledger = run / "search" / "optimism" / "1" / "trials.jsonl"
     before = whole_lines(ledger)
-    done = finish(project.start("resume", run, "--json"))
+    done = replace(project, fresh=True)("resume", run, "--json")
     assert done.returncode == 0, done.stdout
     assert ledger.read_bytes().startswith(before), "finished trials of the fold are kept"
     assert told(run) == told(straight)

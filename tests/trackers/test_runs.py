@@ -257,7 +257,7 @@ def test_a_tracker_whose_process_dies_or_cannot_start(tmp_path: Path, monkeypatc
 @pytest.mark.slow
 def test_a_killed_run_goes_on_in_the_same_place_and_doubles_nothing(tmp_path: Path):
     needs("mlflow", "sqlalchemy", "alembic", "tensorboardX", "wandb", "torch")
-    project = Project(tmp_path)
+    project = Project(tmp_path, fresh=True)
     training = {"epochs": 60, "batch_size": 16, "checkpoint_every": "200ms", "early_stopping": None}
     wanted = spec("mlp", params={"hidden_sizes": [8]}, training=training, tracking=["mlflow", "tensorboard", "wandb"])
     project.write(wanted, table(rows=600))

@@ -1,9 +1,15 @@
 """Templates: Jinja with strict names; every value is escaped unless a template says it is Markdown already."""
 
+import functools
+import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from trainwright.report.markdown import escape, yaml_value
 from trainwright.report.words import times
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def render_template(name: str, values: Mapping[str, object]) -> str:
@@ -11,8 +17,13 @@ def render_template(name: str, values: Mapping[str, object]) -> str:
 
     The text ends with one newline; runs of empty lines become one.
     """
-    import re
+    text = text_templates().get_template(name).render(dict(values))
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
+
+@functools.cache
+def text_templates() -> "Environment":
+    """The templates of texts, each compiled once in a process."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -25,5 +36,4 @@ def render_template(name: str, values: Mapping[str, object]) -> str:
     environment.filters["md"] = escape
     environment.filters["yaml"] = yaml_value
     environment.filters["times"] = times
-    text = environment.get_template(name).render(dict(values))
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return environment

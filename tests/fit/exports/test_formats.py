@@ -1,7 +1,9 @@
 """Every format with every engine and family it can hold: written, loaded by its own loader, and equal to the model."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from trainwright.core import registry
 from trainwright.core.jsonable import JsonValue
 from trainwright.core.tasks import Task
 from trainwright.engines.testing import Case, engine_cases
+from trainwright.fit.exports.golden import Golden
 from trainwright.fit.exports.make import make_export
+from trainwright.fit.formats.contract import Delivered
 
 if TYPE_CHECKING:
     import onnx
@@ -20,24 +24,32 @@ pytest.importorskip("onnx")
 
 FORMATS = registry.names("exports")
 
+Models: TypeAlias = Callable[[Case], tuple[Delivered, Golden]]
+
 
 def cases() -> list[object]:
-    """A format with each family of its engines; networks, which take seconds to trace, on one task each."""
+    """Each family with every format of its engine; networks, which take seconds to trace, on one task each."""
+    formats = {name: set(registry.load("exports", name).engines()) for name in FORMATS}
     found: list[object] = []
-    for name in FORMATS:
-        engines = registry.load("exports", name).engines()
-        for case in engine_cases(*engines):
-            is_network = case.engine == "torch"
-            if is_network and case.task not in (Task.MULTICLASS, Task.LANGUAGE):
-                continue
+    for case in engine_cases(*sorted(set().union(*formats.values()))):
+        is_network = case.engine == "torch"
+        if is_network and case.task not in (Task.MULTICLASS, Task.LANGUAGE):
+            continue
+        for name in (name for name, engines in formats.items() if case.engine in engines):
             marks = [pytest.mark.slow] if is_network and (name, case.family) != ("torch_export", "mlp") else []
             found.append(pytest.param(name, case, id=f"{name}-{case}", marks=marks))
     return found
 
 
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
+    """The model of a case, trained once for all formats: none of them changes it."""
+    return functools.cache(lambda case: delivered(case, tmp_path_factory.mktemp("delivered")))
+
+
 @pytest.mark.parametrize(("name", "case"), cases())
-def test_an_export_predicts_as_the_model(name: str, case: Case, tmp_path: Path) -> None:
-    model, golden = delivered(case, tmp_path)
+def test_an_export_predicts_as_the_model(name: str, case: Case, models: Models, tmp_path: Path) -> None:
+    model, golden = models(case)
     made = make_export(name, model, golden, tmp_path / name, prover=prove_here)
     assert made.status == "passed", made.entry
     assert (tmp_path / name / "hashes.json").is_file()

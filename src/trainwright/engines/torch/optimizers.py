@@ -12,6 +12,7 @@ from trainwright.engines.torch.fused import DirectAdam
 from trainwright.engines.torch.recipe import Optimizer
 from trainwright.engines.torch.schedule_free import ScheduleFreeAdamW
 from trainwright.engines.torch.stored import Stored
+from trainwright.engines.torch.unguarded import unguarded
 
 _T = TypeVar("_T")
 
@@ -191,21 +192,21 @@ def _build(groups: list[dict[str, Any]], recipe: Optimizer, device: torch.device
         # torch 2.13 has no fused SGD for weights in shares, whose type is another
         fused = fused and all(type(p) is nn.Parameter for g in groups for p in g["params"])
         nesterov = recipe.nesterov and recipe.momentum > 0
-        built = torch.optim.SGD(groups, lr=1.0, momentum=recipe.momentum, nesterov=nesterov, fused=fused)
+        built = unguarded(torch.optim.SGD)(groups, lr=1.0, momentum=recipe.momentum, nesterov=nesterov, fused=fused)
         if recipe.momentum:
             for group in built.param_groups:
                 for p in group["params"]:  # zeros give the same first step, also where that one is left out
                     built.state[p]["momentum_buffer"] = torch.zeros_like(p)
         return built
     kind = torch.optim.Adam if recipe.name == "adam" else torch.optim.AdamW
-    return kind(groups, lr=1.0, betas=recipe.betas, eps=recipe.eps, fused=fused)
+    return unguarded(kind)(groups, lr=1.0, betas=recipe.betas, eps=recipe.eps, fused=fused)
 
 
 def _muon(groups: list[dict[str, Any]], recipe: Optimizer) -> torch.optim.Optimizer:
     if not hasattr(torch.optim, "Muon"):
         raise SpecError(f"optimizer muon needs torch 2.9 or newer, this is {torch.__version__}. Use adamw.")
     # match_rms_adamw (Liu et al. 2025) makes updates as large as AdamW's, so one rate and decay serve both
-    return torch.optim.Muon(
+    return unguarded(torch.optim.Muon)(
         groups, lr=1.0, momentum=recipe.momentum, nesterov=recipe.nesterov, adjust_lr_fn="match_rms_adamw"
     )
 

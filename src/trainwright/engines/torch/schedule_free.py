@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trainwright.engines.torch.unguarded import Unguarded
 
-class ScheduleFreeAdamW(torch.optim.Optimizer):
+
+class ScheduleFreeAdamW(Unguarded):
     """See the module; ``lr`` is set before each step (a warm-up is part of it)."""
 
     def __init__(self, groups: list[dict[str, Any]], *, lr: float, betas: tuple[float, float], eps: float):

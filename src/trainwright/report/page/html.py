@@ -1,15 +1,20 @@
 """Templates to one self-contained HTML file: values escaped, style and script inline and allowed by their hashes."""
 
 import base64
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
 from importlib import resources
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
 from trainwright.core.jsonable import to_json
 from trainwright.report.page.inline import inline
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def render_page(name: str, values: Mapping[str, object]) -> str:
@@ -18,6 +23,18 @@ def render_page(name: str, values: Mapping[str, object]) -> str:
     The page may run its own script and use its own style, and nothing else: no network, no form, no other script,
     even if a value should get past the escaping.
     """
+    style, script = _asset("page.css"), _asset("page.js")
+    policy = (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    own = {"style": Markup(style), "script": Markup(script), "policy": policy}  # files of this package, not data
+    return page_templates().get_template(name).render({**values, **own})
+
+
+@functools.cache
+def page_templates() -> "Environment":
+    """The templates of pages, each compiled once in a process."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -29,13 +46,7 @@ def render_page(name: str, values: Mapping[str, object]) -> str:
     )
     environment.filters["inline"] = inline
     environment.filters["flow"] = lambda value: json.dumps(to_json(value), ensure_ascii=False)
-    style, script = _asset("page.css"), _asset("page.js")
-    policy = (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    own = {"style": Markup(style), "script": Markup(script), "policy": policy}  # files of this package, not data
-    return environment.get_template(name).render({**values, **own})
+    return environment
 
 
 def _asset(name: str) -> str:

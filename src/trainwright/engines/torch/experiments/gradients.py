@@ -9,6 +9,7 @@ import torch
 from trainwright.engines.contract import Experiment
 from trainwright.engines.torch.device import seed_generators
 from trainwright.engines.torch.experiments.trial import BATCHES, Gradients, Trial, failed, not_made, passed
+from trainwright.engines.torch.unguarded import unguarded
 
 FLOW, FINITE, ALIVE = "gradients_flow", "gradients_finite", "gradients_alive"
 
@@ -76,7 +77,7 @@ def _look(trial: Trial) -> Gradients:
     seen = trial.gradients = Gradients(largest=dict.fromkeys(params, 0.0), without=set(params))
     if not params:
         return seen
-    optimizer = torch.optim.AdamW(params.values(), lr=_RATE)
+    optimizer = unguarded(torch.optim.AdamW)(params.values(), lr=_RATE)
     for number, batch in enumerate(trial.batches(BATCHES), start=1):
         seed_generators(trial.device, trial.seeds.integer("gradients", number))
         optimizer.zero_grad()

@@ -13,6 +13,7 @@ from trainwright.engines.contract import Experiment
 from trainwright.engines.torch import placement
 from trainwright.engines.torch.batches import Batch, Source
 from trainwright.engines.torch.experiments.trial import BATCHES, Trial, failed, passed
+from trainwright.engines.torch.unguarded import unguarded
 
 OVERFIT, LOADER = "overfit_batch", "loader_speed"
 
@@ -114,7 +115,7 @@ def _memorised(trial: Trial, batch: Batch, rate: float, steps: int, left: float)
     first = best = float(trial.loss(batch, network).detach()) - floor
     if not params:
         return first, best
-    optimizer = torch.optim.AdamW(params, lr=rate, weight_decay=0.0)
+    optimizer = unguarded(torch.optim.AdamW)(params, lr=rate, weight_decay=0.0)
     for _ in range(steps):
         optimizer.zero_grad()
         loss = trial.loss(batch, network)

@@ -88,6 +88,28 @@ def test_one_reading_of_the_updates_may_be_a_warm_up() -> None:
     assert codes(history(train_loss=[0.69] * 5, layer__a__update_ratio=[0.0])) == []
 
 
+EVENLY = [0.634 - 0.002 * n for n in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("loss", "updates", "rounds", "found"),
+    [
+        (EVENLY, [4e-6] * 6, 40, ["rate_too_low"]),
+        (EVENLY, [1e-3] * 6, 40, []),
+        (EVENLY, [4e-6 * n for n in range(1, 7)], 40, []),
+        (EVENLY, [4e-6] * 6, 400, []),
+        ([0.634, 0.62, 0.612, 0.608, 0.606, 0.605], [4e-6] * 6, 40, []),
+        (EVENLY[::-1], [4e-6] * 6, 40, []),
+    ],
+    ids=["crawling", "usual steps", "warm-up", "there are rounds enough", "near its floor", "rising"],
+)
+def test_a_loss_that_falls_evenly_and_leads_nowhere_has_a_low_rate(
+    loss: list[float], updates: list[float], rounds: int, found: list[str]
+) -> None:
+    facts = {"constant_loss": {"train": 0.66, "val": 0.66}, "rounds_limit": rounds}
+    assert codes(history(facts, objective=loss, train_loss=loss, layer__a__update_ratio=updates)) == found
+
+
 def test_oscillation_is_large_and_to_and_fro() -> None:
     assert codes(history(objective=[0.6, 0.3] * 6)) == ["oscillation"]
     assert codes(history(objective=[0.5 + 0.001 * (i % 2) for i in range(12)])) == []

@@ -14,6 +14,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
     losses.exploding,
     losses.spike,
     losses.stuck,
+    losses.crawling,
     losses.oscillating,
     layers.vanishing,
     layers.dead,

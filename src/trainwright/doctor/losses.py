@@ -24,6 +24,9 @@ _DESCENT = 0.1  # of the first value: an objective that fell as much is on its w
 _SLOW_UPDATE, _WILD_UPDATE = 1e-4, 0.1
 """A step that changes the weights by less than a ten-thousandth, or by more than a tenth, of their length. A
 thousandth is the usual advice (Karpathy, "A Recipe for Training Neural Networks" and cs231n's notes)."""
+_EVEN = 0.8  # fall of the later half of the units over that of the earlier one
+_WARMS_UP = 1.5  # times the first unit's update: a schedule that raises the rate
+_NOT_FAR = 0.5  # of the constant's loss: what is not below it when all rounds are used has hardly begun
 _ROUGH_STEPS, _ROUGH_UNITS = 0.4, 8  # of pure noise half of all steps go up
 _ROUGH_SIZE = 0.25  # mean step over the distance from the first value to the lowest
 _ROUGH_MOVED = 0.05  # mean step over the level: a loss that trembles around its floor is no trouble
@@ -146,6 +149,38 @@ def stuck(history: History) -> Finding | None:
     )
 
 
+def crawling(history: History) -> Finding | None:
+    """A loss that falls evenly, in steps so small that all rounds together do not bring it far."""
+    constant, limit = history.number("constant_loss", "train"), history.number("rounds_limit")
+    points, own = finite_points(history.of("train_loss")), finite_points(history.of("objective"))
+    layers = history.layers("update_ratio").values()
+    if not constant or not limit or len(points) < 2 or len(own) <= _STUCK_UNITS or not layers:
+        return None
+    if any(len(series.values) < 2 or series.values[-1] > _WARMS_UP * series.values[0] for series in layers):
+        return None
+    (began, first), (step, last) = points[0], points[-1]
+    update, end = (
+        median(max(series.values) for series in layers),
+        last - (first - last) / (step - began) * (limit - step),
+    )
+    if update >= _SLOW_UPDATE or not _NOT_FAR * constant <= end < last <= _EXPLODED * constant or not _evenly(own):
+        return None
+    return symptom(
+        history,
+        "rate_too_low",
+        f"the training loss falls evenly, from {first:.4g} to {last:.4g} until {at(history, step)}, and would be at "
+        f"{end:.4g} when all rounds are used; a constant reaches {constant:.4g}",
+        *_too_low(update),
+        {"step": step, "end": end, "constant": constant, "update_ratio": update},
+    )
+
+
+def _evenly(points: list[tuple[float, float]]) -> bool:
+    """Whether the later half of the points falls about as fast as the earlier one: a loss near its floor does not."""
+    (began, first), (middle, between), (end, last) = points[0], points[len(points) // 2], points[-1]
+    return first > between and (between - last) / (end - middle) >= _EVEN * (first - between) / (middle - began)
+
+
 def _descends(history: History) -> bool:
     """Whether the optimiser's own loss falls, which shows earlier than a loss that is looked at now and then."""
     values = [value for _, value in finite_points(history.of("objective"))]
@@ -160,8 +195,7 @@ def _why_stuck(history: History, update: float | None) -> Cause:
     if lengths and not any(lengths):
         return _UNREACHED
     if update is not None and update < _SLOW_UPDATE:
-        why = f"A step changes the weights by {update:.1e} of their length, a thousandth is usual: the rate is too low"
-        return Cause("rate_too_low", why, "Raise the learning rate tenfold")
+        return Cause("rate_too_low", *_too_low(update))
     if update is not None and update > _WILD_UPDATE:
         why = f"A step changes the weights by {update:.0%} of their length: the learning rate is too high"
         return Cause("rate_too_high", why, "Lower the learning rate tenfold")
@@ -171,6 +205,12 @@ def _why_stuck(history: History, update: float | None) -> Cause:
         f"{why}: features without signal, shuffled labels, values not scaled, or a model that cannot express the task",
         "Look at the features and the target, try another family; `trainwright check` fits a single batch",
     )
+
+
+def _too_low(update: float) -> tuple[str, str]:
+    """Why, and what to do."""
+    why = f"A step changes the weights by {update:.1e} of their length, a thousandth is usual: the rate is too low"
+    return why, "Raise the learning rate tenfold"
 
 
 def oscillating(history: History) -> Finding | None:

@@ -65,7 +65,7 @@ class Repairing:
         seen = len(history.of("unit_seconds").values)
         if len(progress.repairs) < len(self.policy.repeat) or (seen > _OFTEN and seen % (seen // _OFTEN)):
             return None
-        symptoms = (layers.burst, losses.exploding, losses.stuck, layers.exploding_gradients)
+        symptoms = (layers.burst, losses.exploding, losses.stuck, losses.crawling, layers.exploding_gradients)
         return self.treat([f for symptom in symptoms if (f := symptom(history)) is not None], progress)
 
     def filled(self, progress: Progress) -> Progress:

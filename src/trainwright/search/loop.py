@@ -9,7 +9,8 @@ Trials come in batches of as many as train at the same time. What a batch propos
 neither the order in which its trials end nor a kill among them changes anything.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -87,8 +88,6 @@ class Search:
             TrainingFailed: no trial came to a value.
             Stopped: a signal came in; every finished trial is in the ledger.
         """
-        for record in self.ledger.trials:
-            self.tell(record.number)
         self.reason = self._by_batches() if self.settings.deterministic else self._as_they_come()
         return self.conclude()
 
@@ -107,22 +106,44 @@ class Search:
         return verdict
 
     def _by_batches(self) -> str:
-        """Trials in batches that wait for their last one; why it ended."""
+        """Trials in batches that wait for their last one; why it ended.
+
+        They are told by their numbers, a batch once it is whole: after a kill the ledger may hold the second of two.
+        """
+        heard = self._tell(0, self._begin())
         while not (why := self._ended()):
             asked = self._batch()
             if not asked:
-                return "space"
-            begin = asked[0].number - asked[0].number % self.settings.parallel
+                why = "space"
+                break
             for proposal in asked:
-                self._submit(proposal, before=begin)
+                self._submit(proposal, before=self._begin())
             for _ in asked:
                 self._take(self.worker.next())
-            for proposal in asked:
-                self.tell(proposal.number)
+            heard = self._tell(heard, self._begin())
+        self._tell(heard)
         return why
+
+    def _begin(self) -> int:
+        """The first number of the batch that is not whole yet."""
+        number = self._missing()
+        return number - number % self.settings.parallel
+
+    def _missing(self, more: Collection[int] = ()) -> int:
+        """The lowest number that has no record and is not among ``more``."""
+        known = {r.number for r in self.ledger.trials} | set(more)
+        return next(n for n in range(len(known) + 1) if n not in known)
+
+    def _tell(self, first: int, end: int = sys.maxsize) -> int:
+        """Let the trials from one number to before another be heard; where the next ones begin."""
+        for record in self.ledger.trials:
+            if first <= record.number < end:
+                self.tell(record.number)
+        return end
 
     def _as_they_come(self) -> str:
         """A new trial whenever one ends: no process waits, and the timing decides what is known when; why it ended."""
+        self._tell(0)
         running: dict[int, Proposal] = {}
         why = self._ended()
         while not why or running:
@@ -142,8 +163,7 @@ class Search:
         return why
 
     def _next_free(self, running: Mapping[int, Proposal]) -> Proposal | None:
-        known = {r.number for r in self.ledger.trials} | set(running)
-        number = next(n for n in range(len(known) + 1) if n not in known)
+        number = self._missing(running)
         if self.settings.trials is not None and number >= self.settings.trials:
             return None
         return propose(number, self.settings, self.ledger.trials, list(running.values()))
@@ -179,8 +199,7 @@ class Search:
         """The proposals of the present batch that have no record yet."""
         width, settings = self.settings.parallel, self.settings
         known = {r.number for r in self.ledger.trials}
-        number = next(n for n in range(len(known) + 1) if n not in known)
-        begin = number - number % width
+        begin = self._begin()
         earlier = [r for r in self.ledger.trials if r.number < begin]
         asked: list[Proposal] = []
         for at in range(begin, begin + width):

@@ -180,18 +180,7 @@ def test_a_training_that_breaks_later_goes_back_to_its_best_round_and_halves_the
 
 
 def planned(fitted: Fitted) -> tuple[Planned, ...]:
-    return tuple(
-        Planned(
-            symptom=r.symptom,
-            action=r.action,
-            values=r.values,
-            rounds=r.rounds,
-            step=r.step,
-            back=r.back,
-            beginning=r.beginning,
-        )
-        for r in fitted.repairs
-    )
+    return tuple(Planned(remedy=one.remedy, rounds=one.rounds, step=one.step) for one in fitted.repairs)
 
 
 def test_repairs_of_an_earlier_training_are_made_again_bit_for_bit(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tests.engines.torch.teams import free_port, job, meet
 from trainwright.core.clock import SystemClock
 from trainwright.core.jsonable import to_json
 from trainwright.core.metrics import loss_metric
-from trainwright.doctor.remedies import Planned, Policy
+from trainwright.doctor.remedies import Planned, Policy, Remedy
 from trainwright.engines.contract import Job
 from trainwright.engines.torch.distributed.leading import Led, follow, open_shared
 from trainwright.engines.torch.distributed.team import leave
@@ -27,7 +27,8 @@ from trainwright.fit.rules import Rules
 from trainwright.fit.stop import StopRequest
 from trainwright.run.hashes import sha256_file
 
-KEYS = ("symptom", "action", "values", "rounds", "step", "back", "beginning")
+REMEDY = tuple(one.name for one in fields(Remedy))
+KEYS = (*REMEDY, "rounds", "step")
 HOT = partial(job, epochs=4, optimizer={"name": "adamw", "lr": 30.0})
 STREAMED = partial(job, epochs=2, data_on="stream", num_workers=0)
 
@@ -91,13 +92,21 @@ def train(
     return told["repairs"], sha256_file(folder / "model" / "model.safetensors")
 
 
+def planned_from(repairs: Sequence[dict[str, object]]) -> list[Planned]:
+    """The same repairs at the same positions."""
+    return [
+        Planned(remedy=Remedy(**{key: one[key] for key in REMEDY}), rounds=one["rounds"], step=one["step"])  # type: ignore[arg-type]
+        for one in repairs
+    ]
+
+
 @pytest.mark.slow
 def test_two_processes_go_back_to_the_beginning_together_and_repeat_it(tmp_path: Path) -> None:
     repairs, model = train(tmp_path / "first")
     assert repairs[0]["values"] == {"measure": True}
     assert (repairs[0]["back"], repairs[-1]["helped"]) == (True, True)
     assert repairs[0]["after"]["learning_rate"] < 1  # type: ignore[index]
-    planned = [Planned(**{key: one[key] for key in KEYS}) for one in repairs]  # type: ignore[arg-type]
+    planned = planned_from(repairs)
     again, same = train(tmp_path / "again", planned)
     assert [[one[key] for key in KEYS] for one in again] == [[one[key] for key in KEYS] for one in repairs]
     assert same == model
@@ -108,7 +117,7 @@ def test_two_processes_go_back_to_the_beginning_together_and_repeat_it(tmp_path:
 def test_rows_that_broke_a_step_of_two_processes_are_found_by_both_and_left_out(tmp_path: Path, strategy: str) -> None:
     repairs, model = train(tmp_path / "first", make=poisoned, strategy=strategy)
     assert [(one["action"], one["values"]) for one in repairs] == [("skip_rows", {"rows": [7]})]
-    planned = [Planned(**{key: one[key] for key in KEYS}) for one in repairs]  # type: ignore[arg-type]
+    planned = planned_from(repairs)
     again, same = train(tmp_path / "again", planned, make=poisoned, strategy=strategy)
     assert [[one[key] for key in KEYS] for one in again] == [[one[key] for key in KEYS] for one in repairs]
     assert same == model
@@ -116,9 +125,8 @@ def test_rows_that_broke_a_step_of_two_processes_are_found_by_both_and_left_out(
 
 @pytest.mark.slow
 def test_more_threads_gather_the_rows_of_two_processes_with_the_same_bits(tmp_path: Path) -> None:
-    more = Planned(
-        symptom="doctor.starved", action="num_workers", values={"num_workers": 2}, rounds=1, step=0, back=False
-    )
+    remedy = Remedy(symptom="doctor.starved", action="num_workers", values={"num_workers": 2})
+    more = Planned(remedy=remedy, rounds=1, step=0)
     repairs, model = train(tmp_path / "more", [more], make=STREAMED)
     assert [(one["action"], one["after"]["num_workers"]) for one in repairs] == [("num_workers", 2)]  # type: ignore[index]
     none, same = train(tmp_path / "as it was", make=STREAMED)

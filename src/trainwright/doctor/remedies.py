@@ -26,16 +26,25 @@ _FEW = 0.1  # of the rows looked at: where more are broken, the weights are the 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """A repair that an earlier training made: at that position it is made again, whatever is seen."""
+class Remedy:
+    """One change: an ``action`` that engines know, its ``values``, and whether training first goes ``back`` to the
+    last position that was good, or to its ``beginning`` (fresh weights of the same seed, all rounds) where no position
+    is."""
 
     symptom: str
     action: str
-    values: Mapping[str, JsonValue]
+    values: Mapping[str, JsonValue] = field(default_factory=dict)
+    back: bool = False
+    beginning: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A repair that an earlier training made: at that position it is made again, whatever is seen."""
+
+    remedy: Remedy
     rounds: int
     step: int
-    back: bool
-    beginning: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,19 +65,6 @@ class Policy:
     precision_changes: int = 2  # from fp16 by way of bf16 to fp32
     worker_changes: int = 3  # assumption: from none to eight
     repeat: tuple[Planned, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remedy:
-    """One change: an ``action`` that engines know, its ``values``, and whether training first goes ``back`` to the
-    last position that was good, or to its ``beginning`` (fresh weights of the same seed, all rounds) where no position
-    is."""
-
-    symptom: str
-    action: str
-    values: Mapping[str, JsonValue] = field(default_factory=dict)
-    back: bool = False
-    beginning: bool = False
 
 
 def choose(

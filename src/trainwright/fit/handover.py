@@ -15,7 +15,7 @@ from trainwright.core.metrics import find
 from trainwright.core.plan import ModelPlan
 from trainwright.core.seeds import Seeds
 from trainwright.core.tasks import Task
-from trainwright.doctor.remedies import Planned, Policy
+from trainwright.doctor.remedies import Planned, Policy, Remedy
 from trainwright.engines.contract import Job, Table
 from trainwright.fit.rules import Rules
 from trainwright.run.files import read_json, write_json
@@ -134,7 +134,8 @@ def _policy(told: Mapping[str, Any] | None) -> Policy | None:
     """What the doctor may do, read back."""
     if told is None:
         return None
-    return Policy(**{**told, "repeat": tuple(Planned(**one) for one in told["repeat"])})
+    repeat = tuple(Planned(**{**one, "remedy": Remedy(**one["remedy"])}) for one in told["repeat"])
+    return Policy(**{**told, "repeat": repeat})
 
 
 def write_outcome(run: Path, findings: tuple[Finding, ...], error: TrainwrightError | None) -> None:

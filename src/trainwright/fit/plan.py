@@ -186,6 +186,9 @@ def _judge_keys(
     if any(one.action not in capabilities.repairs for one in training.repairs.repeat):
         what = f"{name} has no such repairs while it trains"
         yield loaded.mistake("training.repairs.repeat", what, "Remove it", code="no_effect")
+    if any(one.beginning and not one.back for one in training.repairs.repeat):
+        what = "a repair cannot begin again (beginning: true) without going back (back: false)"
+        yield loaded.mistake("training.repairs.repeat", what, "Write back: true, or remove beginning", code="conflict")
     if training.epochs is not None and "batch_size" not in capabilities.training_keys and name != "sklearn_mlp":
         yield loaded.mistake("training.epochs", f"{name} does not train in epochs", "Write rounds", code="no_effect")
     for path, key in TWICE.items():

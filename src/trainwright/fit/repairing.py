@@ -135,9 +135,7 @@ class Repairing:
         auto = self.policy.mode == "auto"
         best = _at(progress) if self._good(progress) else None
         remedy = choose(findings, self.policy, able=able, done=done, best=best) if auto else None
-        if remedy is not None and (
-            self.anew is not None or not remedy.back or (best is not None and not remedy.beginning)
-        ):
+        if remedy is not None and self._reaches(remedy, best):
             finding = next(f for f in findings if f.code == remedy.symptom)
             return self._made(remedy, finding, progress)
         every = ("learning_rate", "clip_norm", "skip_rows", "halve_batch", "precision", "num_workers")
@@ -148,6 +146,11 @@ class Repairing:
         path = "training.optimizer.lr" if inside else "architecture.architecture_spec.learning_rate"
         said = suggestion(advice, rate=self._rate(), path=path)
         return Treated(progress=progress, findings=(said,))
+
+    def _reaches(self, remedy: Remedy, best: float | None) -> bool:
+        """Whether there is where the remedy wants to go back to."""
+        at_best = best is not None and not remedy.beginning
+        return not remedy.back or at_best or self.anew is not None
 
     def due(self, progress: Progress) -> Treated | None:
         """Before a unit: what an earlier training did here whatever the numbers of the unit before were."""
@@ -169,13 +172,7 @@ class Repairing:
         planned = self.policy.repeat[at]
         if (planned.rounds, planned.step) != (progress.rounds, progress.step):
             return None
-        return Remedy(
-            symptom=planned.symptom,
-            action=planned.action,
-            values=planned.values,
-            back=planned.back,
-            beginning=planned.beginning,
-        )
+        return planned.remedy
 
     def _made(self, remedy: Remedy, finding: Finding | None, progress: Progress) -> Treated:
         before, values = self._state(remedy), dict(remedy.values)

@@ -110,7 +110,7 @@ class Search:
 
         They are told by their numbers, a batch once it is whole: after a kill the ledger may hold the second of two.
         """
-        heard = self._tell(0, self._begin())
+        heard = self._tell_from(0, self._begin())
         while not (why := self._ended()):
             asked = self._batch()
             if not asked:
@@ -120,8 +120,8 @@ class Search:
                 self._submit(proposal, before=self._begin())
             for _ in asked:
                 self._take(self.worker.next())
-            heard = self._tell(heard, self._begin())
-        self._tell(heard)
+            heard = self._tell_from(heard, self._begin())
+        self._tell_from(heard)
         return why
 
     def _begin(self) -> int:
@@ -134,7 +134,7 @@ class Search:
         known = {r.number for r in self.ledger.trials} | set(more)
         return next(n for n in range(len(known) + 1) if n not in known)
 
-    def _tell(self, first: int, end: int = sys.maxsize) -> int:
+    def _tell_from(self, first: int, end: int = sys.maxsize) -> int:
         """Let the trials from one number to before another be heard; where the next ones begin."""
         for record in self.ledger.trials:
             if first <= record.number < end:
@@ -143,7 +143,7 @@ class Search:
 
     def _as_they_come(self) -> str:
         """A new trial whenever one ends: no process waits, and the timing decides what is known when; why it ended."""
-        self._tell(0)
+        self._tell_from(0)
         running: dict[int, Proposal] = {}
         why = self._ended()
         while not why or running:

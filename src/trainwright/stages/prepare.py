@@ -16,6 +16,7 @@ from trainwright.fit.replan import CLASS_WEIGHT, renamed
 from trainwright.fit.spread import world_of
 from trainwright.run.files import read_json, write_json, write_text
 from trainwright.spec.load import spec_error
+from trainwright.spec.repairs import Repeat
 from trainwright.stages.work import Work
 
 if TYPE_CHECKING:
@@ -148,10 +149,9 @@ def settled_values(work: Work, dataset: "Dataset", plan: Plan) -> dict[str, tupl
 def _repairs(work: Work) -> list[dict[str, object]]:
     """What the doctor did, in the form in which a spec repeats it."""
     made = work.record.get("repairs")
-    keys = ("symptom", "action", "values", "rounds", "step", "back", "beginning")
-    return (
-        [{key: one[key] for key in keys} for one in made if isinstance(one, Mapping)] if isinstance(made, list) else []
-    )
+    if not isinstance(made, list):
+        return []
+    return [{key: one[key] for key in Repeat.model_fields} for one in made if isinstance(one, Mapping)]
 
 
 def _trial(work: Work) -> str:

@@ -9,7 +9,7 @@ from trainwright.core.findings import Finding, Severity
 from trainwright.core.jsonable import JsonValue, to_json
 from trainwright.doctor.examine import examine
 from trainwright.doctor.history import history_of
-from trainwright.doctor.remedies import Planned, Policy
+from trainwright.doctor.remedies import Planned, Policy, Remedy
 from trainwright.engines.contract import Job
 from trainwright.fit.driver import Fitted, fit
 from trainwright.fit.jobs import Prepared, open_session
@@ -138,13 +138,15 @@ def policy_of(repairs: Repairs) -> Policy:
         worker_changes=repairs.worker_changes,
         repeat=tuple(
             Planned(
-                symptom=one.symptom,
-                action=one.action,
-                values=cast("Mapping[str, JsonValue]", one.values),
+                remedy=Remedy(
+                    symptom=one.symptom,
+                    action=one.action,
+                    values=cast("Mapping[str, JsonValue]", one.values),
+                    back=one.back,
+                    beginning=one.beginning,
+                ),
                 rounds=one.rounds,
                 step=one.step,
-                back=one.back,
-                beginning=one.beginning,
             )
             for one in repairs.repeat
         ),

@@ -43,6 +43,14 @@ def test_a_model_that_cannot_be_repaired_has_nothing_to_repeat(load_text: Loader
         load_text(text, judges=[judge_model])
 
 
+def test_a_repair_that_begins_again_goes_back(load_text: Loader) -> None:
+    made = "{symptom: s, action: clip_norm, values: {norm: 1.0}, rounds: 1, beginning: true}"
+    text = f"{DATA}architecture: {{model_type: mlp}}\ntraining: {{repairs: {{repeat: [{made}]}}}}"
+    with pytest.raises(SpecError, match=r"spec.yaml:3:\d+: training.repairs.repeat: a repair cannot begin again"):
+        load_text(text, judges=[judge_model])
+    load_text(text.replace("beginning: true", "beginning: true, back: true"), judges=[judge_model])
+
+
 def test_what_was_repaired_goes_into_resolved_yaml_and_loads_again(load_text: Loader) -> None:
     loaded = load_text(f"{DATA}training: {{repairs: suggest}}")
     made = {

@@ -151,7 +151,7 @@ def _repairs(work: Work) -> list[dict[str, object]]:
     made = work.record.get("repairs")
     if not isinstance(made, list):
         return []
-    return [{key: one[key] for key in Repeat.model_fields} for one in made if isinstance(one, Mapping)]
+    return [{key: one[key] for key in Repeat.model_fields if key in one} for one in made if isinstance(one, Mapping)]
 
 
 def _trial(work: Work) -> str:
